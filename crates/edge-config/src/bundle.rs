@@ -1,0 +1,240 @@
+//! Bundles: one compiled resource each, as they are stored and travel.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AliasName, CachePolicy, HostName, MethodSet, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
+};
+
+/// What this build of the edge can enforce. A bundle that needs more is rejected, alone.
+pub const CAPABILITIES: &[&str] = &["distribution/1", "cache-policy/1", "origin-request-policy/1"];
+
+/// One resource, compiled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Bundle {
+    /// A distribution.
+    Distribution(Distribution),
+    /// A cache policy.
+    CachePolicy(CachePolicy),
+    /// An origin request policy.
+    OriginRequestPolicy(OriginRequestPolicy),
+}
+
+/// Why bytes are not a bundle that this build can use.
+#[derive(Debug, thiserror::Error)]
+pub enum BundleError {
+    /// It needs something that this build cannot enforce.
+    #[error("the bundle needs {0:?}, which this edge cannot enforce; upgrade the edge")]
+    MissingCapability(String),
+    /// It is no bundle.
+    #[error("the bundle cannot be decoded")]
+    Malformed(#[source] serde_json::Error),
+}
+
+/// A bundle as stored: the capabilities come first and are read on their own, so that a bundle of a
+/// newer Mantlet is refused by name and not by a syntax error.
+#[derive(Serialize)]
+struct Stored<'a> {
+    capabilities: Vec<&'a str>,
+    bundle: &'a Bundle,
+}
+
+#[derive(Deserialize)]
+struct StoredCapabilities {
+    capabilities: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct StoredBundle {
+    bundle: Bundle,
+}
+
+impl Bundle {
+    /// What kind of resource this is.
+    pub fn kind(&self) -> ResourceKind {
+        match self {
+            Self::Distribution(_) => ResourceKind::Distribution,
+            Self::CachePolicy(_) => ResourceKind::CachePolicy,
+            Self::OriginRequestPolicy(_) => ResourceKind::OriginRequestPolicy,
+        }
+    }
+
+    /// What an edge must be able to enforce to run it.
+    fn capabilities(&self) -> Vec<&'static str> {
+        match self {
+            Self::Distribution(_) => vec!["distribution/1"],
+            Self::CachePolicy(_) => vec!["cache-policy/1"],
+            Self::OriginRequestPolicy(_) => vec!["origin-request-policy/1"],
+        }
+    }
+
+    /// The resources that it refers to.
+    pub fn references(&self) -> Vec<ResourceId> {
+        match self {
+            Self::Distribution(distribution) => distribution.references(),
+            Self::CachePolicy(_) | Self::OriginRequestPolicy(_) => Vec::new(),
+        }
+    }
+
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let stored = Stored { capabilities: self.capabilities(), bundle: self };
+        // Nothing in a bundle can fail to encode: no maps with odd keys, no foreign `Serialize`.
+        serde_json::to_vec(&stored).unwrap_or_default()
+    }
+
+    /// Reads bytes that [`encode`](Self::encode) made, perhaps in another version.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BundleError> {
+        let needs: StoredCapabilities = serde_json::from_slice(bytes).map_err(BundleError::Malformed)?;
+        if let Some(missing) = needs.capabilities.iter().find(|name| !CAPABILITIES.contains(&name.as_str())) {
+            return Err(BundleError::MissingCapability(missing.clone()));
+        }
+        let stored: StoredBundle = serde_json::from_slice(bytes).map_err(BundleError::Malformed)?;
+        Ok(stored.bundle)
+    }
+}
+
+/// A distribution.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// The name that it was given.
+    pub domain_name: HostName,
+    /// The names that its owner added.
+    pub aliases: Vec<AliasName>,
+    /// Whether it serves at all.
+    pub enabled: bool,
+    /// Whether viewers may speak HTTP/2.
+    pub http2: bool,
+    /// The oldest TLS that viewers may speak.
+    pub minimum_protocol_version: MinimumProtocolVersion,
+    /// Where requests can go.
+    pub origins: Vec<Origin>,
+    /// In order of precedence; the last one is the default cache behavior and has no path pattern.
+    pub cache_behaviors: Vec<CacheBehavior>,
+}
+
+impl Distribution {
+    fn references(&self) -> Vec<ResourceId> {
+        let mut references: Vec<ResourceId> =
+            self.cache_behaviors.iter().flat_map(CacheBehavior::references).collect();
+        references.sort_unstable();
+        references.dedup();
+        references
+    }
+
+    /// Every name that viewers may call it by.
+    pub fn names(&self) -> impl Iterator<Item = AliasName> + '_ {
+        std::iter::once(self.domain_name.clone().into()).chain(self.aliases.iter().cloned())
+    }
+}
+
+/// The oldest TLS version that a viewer may negotiate; older ones than 1.2 are served as 1.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum MinimumProtocolVersion {
+    /// TLS 1.2.
+    Tls12,
+    /// TLS 1.3.
+    Tls13,
+}
+
+/// Where an origin is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OriginAddress {
+    /// Found by the DNS.
+    Name(HostName),
+    /// An address as given.
+    Ip(IpAddr),
+}
+
+/// How the edge speaks to an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OriginProtocolPolicy {
+    /// Always HTTP.
+    HttpOnly,
+    /// Always HTTPS.
+    HttpsOnly,
+    /// As the viewer spoke to the edge.
+    MatchViewer,
+}
+
+/// An origin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// Its id within the distribution.
+    pub id: String,
+    /// Where it is.
+    pub address: OriginAddress,
+    /// Its port for HTTP.
+    pub http_port: u16,
+    /// Its port for HTTPS.
+    pub https_port: u16,
+    /// Which of the two.
+    pub protocol_policy: OriginProtocolPolicy,
+    /// Put before every path; empty, or `/…` without a slash at its end.
+    pub path: String,
+    /// Headers that every request gets, over those of the viewer.
+    pub custom_headers: Vec<(String, String)>,
+    /// How often a connection is tried, 1 to 3.
+    pub connection_attempts: u8,
+    /// How long one attempt may take, 1 to 10 seconds.
+    pub connection_timeout_seconds: u32,
+    /// How long the origin may be silent: before the first byte, and between any two reads.
+    pub read_timeout_seconds: u32,
+    /// How long an idle connection is kept.
+    pub keepalive_timeout_seconds: u32,
+    /// How long everything may take, retries included; unlimited when absent.
+    pub response_completion_timeout_seconds: Option<u32>,
+}
+
+/// What a cache behavior does with requests over plain HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ViewerProtocolPolicy {
+    /// HTTP and HTTPS are served alike.
+    AllowAll,
+    /// HTTP is redirected.
+    RedirectToHttps,
+    /// HTTP is refused.
+    HttpsOnly,
+}
+
+/// Where a cache behavior has its cache policy from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CachePolicySource {
+    /// A cache policy, by id.
+    Id(String),
+    /// Settings of its own, from before there were cache policies (`ForwardedValues`).
+    Inline(CachePolicy),
+}
+
+/// What happens to the requests of one path pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheBehavior {
+    /// Which paths; none on the default cache behavior alone.
+    pub path_pattern: Option<PathPattern>,
+    /// The id of the origin.
+    pub target_origin_id: String,
+    /// What happens to HTTP.
+    pub viewer_protocol_policy: ViewerProtocolPolicy,
+    /// Which methods are served.
+    pub allowed_methods: MethodSet,
+    /// What decides on caching.
+    pub cache_policy: CachePolicySource,
+    /// The id of the origin request policy, if any.
+    pub origin_request_policy: Option<String>,
+}
+
+impl CacheBehavior {
+    fn references(&self) -> impl Iterator<Item = ResourceId> + '_ {
+        let cache_policy = match &self.cache_policy {
+            CachePolicySource::Id(id) => Some(ResourceId::new(ResourceKind::CachePolicy, id)),
+            CachePolicySource::Inline(_) => None,
+        };
+        let origin_request_policy = self
+            .origin_request_policy
+            .as_ref()
+            .map(|id| ResourceId::new(ResourceKind::OriginRequestPolicy, id));
+        cache_policy.into_iter().chain(origin_request_policy)
+    }
+}

@@ -1,0 +1,304 @@
+//! From bundles to a snapshot, at the cost of what changed.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::snapshot::Resource;
+use crate::{
+    AliasName, Bundle, CacheBehavior, CachePolicySource, Distribution, LinkedCacheBehavior,
+    LinkedDistribution, Origin, ResourceId, ResourceKind, Revision, Snapshot,
+};
+
+/// One resource that is now different.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Which.
+    pub resource: ResourceId,
+    /// Since when.
+    pub revision: Revision,
+    /// What it is now; nothing when it was deleted.
+    pub bundle: Option<Arc<Bundle>>,
+}
+
+/// The next snapshot, and what could not be taken into it.
+#[derive(Debug)]
+pub struct Linked {
+    /// The next snapshot. Whatever was rejected is in it as it was before.
+    pub snapshot: Snapshot,
+    /// Each rejected change, with the reason.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A change that was not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Whose.
+    pub resource: ResourceId,
+    /// Of which revision.
+    pub revision: Revision,
+    /// Why.
+    pub reason: LinkError,
+}
+
+/// Why a bundle does not link.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The bundle is of another kind than its key says.
+    #[error("a {found} was stored where a {expected} belongs")]
+    WrongKind {
+        /// What the key says.
+        expected: &'static str,
+        /// What was there.
+        found: &'static str,
+    },
+    /// It refers to something that is not there.
+    #[error("it refers to {0}, which does not exist")]
+    UnknownReference(ResourceId),
+    /// It names an origin that it does not have.
+    #[error("a cache behavior targets the origin {0:?}, which the distribution does not have")]
+    UnknownOrigin(String),
+    /// It has no default cache behavior, or one before the end.
+    #[error("only the last cache behavior, the default one, is without a path pattern")]
+    MisplacedDefaultCacheBehavior,
+    /// Another distribution has the name.
+    #[error("the name {name} belongs to the distribution {owner}")]
+    NameTaken {
+        /// The name.
+        name: AliasName,
+        /// Whose it is.
+        owner: Arc<str>,
+    },
+    /// It was deleted while others refer to it.
+    #[error("the distribution {0} still refers to it")]
+    StillReferredTo(Arc<str>),
+}
+
+/// Takes changes into a snapshot, which becomes the one of `revision`.
+///
+/// Changes may come in any order and twice; an older revision never replaces a newer one. A change
+/// that does not link is rejected alone and leaves that resource as it was.
+pub fn link(previous: &Snapshot, revision: Revision, changes: &[Change]) -> Linked {
+    let mut linking = Linking { next: previous.clone(), rejected: Vec::new(), relink: BTreeSet::new() };
+    linking.next.revision = revision.max(previous.revision);
+
+    let newer: Vec<&Change> = newest_of_each(changes).filter(|change| linking.is_newer(change)).collect();
+    let (distributions, others): (Vec<&Change>, Vec<&Change>) =
+        newer.into_iter().partition(|change| change.resource.kind == ResourceKind::Distribution);
+    let (deletions, writes): (Vec<&Change>, Vec<&Change>) =
+        others.into_iter().partition(|change| change.bundle.is_none());
+
+    writes.into_iter().for_each(|change| linking.write_policy(change));
+    linking.change_distributions(&distributions);
+    deletions.into_iter().for_each(|change| linking.delete_policy(change));
+    linking.relink_referrers();
+    Linked { snapshot: linking.next, rejected: linking.rejected }
+}
+
+/// The newest change of every resource, in the order of the resources.
+fn newest_of_each(changes: &[Change]) -> impl Iterator<Item = &Change> {
+    let mut sorted: Vec<&Change> = changes.iter().collect();
+    sorted.sort_by(|left, right| (&left.resource, right.revision).cmp(&(&right.resource, left.revision)));
+    sorted.dedup_by(|later, earlier| later.resource == earlier.resource);
+    sorted.into_iter()
+}
+
+struct Linking {
+    next: Snapshot,
+    rejected: Vec<Rejected>,
+    /// Distributions that refer to something that changed.
+    relink: BTreeSet<Arc<str>>,
+}
+
+impl Linking {
+    fn is_newer(&self, change: &Change) -> bool {
+        self.next.resources.get(&change.resource).is_none_or(|known| known.revision < change.revision)
+    }
+
+    fn reject(&mut self, change: &Change, reason: LinkError) {
+        self.rejected.push(Rejected { resource: change.resource.clone(), revision: change.revision, reason });
+    }
+
+    fn write_policy(&mut self, change: &Change) {
+        let Some(bundle) = &change.bundle else { return };
+        if let Err(reason) = check_kind(&change.resource, bundle) {
+            return self.reject(change, reason);
+        }
+        let resource = Resource { revision: change.revision, bundle: Arc::clone(bundle) };
+        self.next.resources.insert(change.resource.clone(), resource);
+        self.relink.extend(self.next.referrers.get(&change.resource).into_iter().flatten().cloned());
+    }
+
+    fn delete_policy(&mut self, change: &Change) {
+        let referrer =
+            self.next.referrers.get(&change.resource).and_then(|referrers| referrers.get_min()).cloned();
+        match referrer {
+            Some(referrer) => self.reject(change, LinkError::StillReferredTo(referrer)),
+            None => drop(self.next.resources.remove(&change.resource)),
+        }
+    }
+
+    /// Names are given up before they are taken, so that an alias can move between two
+    /// distributions in one set of changes; who is rejected afterwards takes its own back.
+    fn change_distributions(&mut self, changes: &[&Change]) {
+        let before = self.next.clone();
+        changes.iter().for_each(|change| self.remove_distribution(&change.resource));
+        let mut refused = Vec::new();
+        for change in changes {
+            let Some(bundle) = &change.bundle else { continue };
+            if let Err(reason) = self.add_distribution(&change.resource, change.revision, bundle) {
+                refused.push((*change, reason));
+            }
+        }
+        for (change, reason) in refused {
+            self.restore_distribution(&before, &change.resource);
+            self.reject(change, reason);
+        }
+    }
+
+    fn restore_distribution(&mut self, before: &Snapshot, resource: &ResourceId) {
+        let Some(known) = before.resources.get(resource) else { return };
+        // Fails only if another one took its name meanwhile: then it is gone until its owner
+        // changes it, and the rejection says so.
+        let _restored = self.add_distribution(resource, known.revision, &known.bundle);
+    }
+
+    fn remove_distribution(&mut self, resource: &ResourceId) {
+        let Some(known) = self.next.resources.remove(resource) else { return };
+        self.next.distributions.remove(&resource.id);
+        let Bundle::Distribution(distribution) = &*known.bundle else { return };
+        for name in distribution.names() {
+            self.next.names.remove(&name);
+        }
+        for reference in known.bundle.references() {
+            self.forget_referrer(&reference, &resource.id);
+        }
+    }
+
+    fn forget_referrer(&mut self, reference: &ResourceId, id: &Arc<str>) {
+        let Some(referrers) = self.next.referrers.get_mut(reference) else { return };
+        referrers.remove(id);
+        if referrers.is_empty() {
+            self.next.referrers.remove(reference);
+        }
+    }
+
+    fn add_distribution(
+        &mut self,
+        resource: &ResourceId,
+        revision: Revision,
+        bundle: &Arc<Bundle>,
+    ) -> Result<(), LinkError> {
+        check_kind(resource, bundle)?;
+        let Bundle::Distribution(distribution) = &**bundle else { return Ok(()) };
+        let linked = link_distribution(&self.next, &resource.id, revision, distribution)?;
+        for name in distribution.names() {
+            if let Some(owner) = self.next.names.get(&name) {
+                return Err(LinkError::NameTaken { name, owner: Arc::clone(owner) });
+            }
+        }
+        for name in distribution.names() {
+            self.next.names.insert(name, Arc::clone(&resource.id));
+        }
+        for reference in bundle.references() {
+            self.next.referrers.entry(reference).or_default().insert(Arc::clone(&resource.id));
+        }
+        self.next.resources.insert(resource.clone(), Resource { revision, bundle: Arc::clone(bundle) });
+        self.next.distributions.insert(Arc::clone(&resource.id), Arc::new(linked));
+        Ok(())
+    }
+
+    fn relink_referrers(&mut self) {
+        for id in std::mem::take(&mut self.relink) {
+            let resource = ResourceId { kind: ResourceKind::Distribution, id: Arc::clone(&id) };
+            let Some(known) = self.next.resources.get(&resource) else { continue };
+            let Bundle::Distribution(distribution) = &*known.bundle else { continue };
+            if let Ok(linked) = link_distribution(&self.next, &id, known.revision, distribution) {
+                self.next.distributions.insert(id, Arc::new(linked));
+            }
+        }
+    }
+}
+
+fn check_kind(resource: &ResourceId, bundle: &Bundle) -> Result<(), LinkError> {
+    let (expected, found) = (resource.kind, bundle.kind());
+    if expected == found {
+        return Ok(());
+    }
+    Err(LinkError::WrongKind { expected: expected.as_str(), found: found.as_str() })
+}
+
+fn link_distribution(
+    snapshot: &Snapshot,
+    id: &Arc<str>,
+    revision: Revision,
+    distribution: &Distribution,
+) -> Result<LinkedDistribution, LinkError> {
+    let mut newest = revision;
+    let origins: Vec<Arc<Origin>> = distribution.origins.iter().cloned().map(Arc::new).collect();
+    let mut cache_behaviors = distribution
+        .cache_behaviors
+        .iter()
+        .map(|cache_behavior| link_cache_behavior(snapshot, &origins, cache_behavior, &mut newest))
+        .collect::<Result<Vec<_>, _>>()?;
+    let default_cache_behavior = cache_behaviors
+        .pop()
+        .filter(|last| {
+            last.path_pattern.is_none() && cache_behaviors.iter().all(|other| other.path_pattern.is_some())
+        })
+        .ok_or(LinkError::MisplacedDefaultCacheBehavior)?;
+    Ok(LinkedDistribution {
+        id: Arc::clone(id),
+        revision: newest,
+        domain_name: distribution.domain_name.clone(),
+        enabled: distribution.enabled,
+        http2: distribution.http2,
+        minimum_protocol_version: distribution.minimum_protocol_version,
+        cache_behaviors,
+        default_cache_behavior,
+    })
+}
+
+fn link_cache_behavior(
+    snapshot: &Snapshot,
+    origins: &[Arc<Origin>],
+    cache_behavior: &CacheBehavior,
+    newest: &mut Revision,
+) -> Result<LinkedCacheBehavior, LinkError> {
+    let target = &cache_behavior.target_origin_id;
+    let origin = origins
+        .iter()
+        .find(|origin| origin.id == *target)
+        .ok_or_else(|| LinkError::UnknownOrigin(target.clone()))?;
+    let mut newer = |revision: Revision| *newest = revision.max(*newest);
+    let cache_policy = match &cache_behavior.cache_policy {
+        CachePolicySource::Inline(policy) => Arc::new(policy.clone()),
+        CachePolicySource::Id(id) => {
+            let (revision, policy) =
+                snapshot.cache_policy(id).ok_or_else(|| unknown(ResourceKind::CachePolicy, id))?;
+            newer(revision);
+            policy
+        }
+    };
+    let origin_request_policy = match &cache_behavior.origin_request_policy {
+        None => None,
+        Some(id) => {
+            let (revision, policy) = snapshot
+                .origin_request_policy(id)
+                .ok_or_else(|| unknown(ResourceKind::OriginRequestPolicy, id))?;
+            newer(revision);
+            Some(policy)
+        }
+    };
+    Ok(LinkedCacheBehavior {
+        path_pattern: cache_behavior.path_pattern.clone(),
+        origin: Arc::clone(origin),
+        viewer_protocol_policy: cache_behavior.viewer_protocol_policy,
+        allowed_methods: cache_behavior.allowed_methods,
+        cache_policy,
+        origin_request_policy,
+    })
+}
+
+fn unknown(kind: ResourceKind, id: &str) -> LinkError {
+    LinkError::UnknownReference(ResourceId::new(kind, id))
+}

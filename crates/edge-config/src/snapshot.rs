@@ -1,0 +1,144 @@
+//! Snapshots: every bundle at one revision, linked.
+
+use std::sync::Arc;
+
+use imbl::{HashMap, OrdSet};
+
+use crate::{
+    AliasName, Bundle, CachePolicy, MethodSet, MinimumProtocolVersion, Origin, OriginRequestPolicy,
+    PathPattern, ResourceId, ResourceKind, Revision, ViewerProtocolPolicy,
+};
+
+/// A bundle and the revision that it is of.
+#[derive(Clone, Debug)]
+pub(crate) struct Resource {
+    pub(crate) revision: Revision,
+    pub(crate) bundle: Arc<Bundle>,
+}
+
+/// All that an edge needs to answer viewers, immutable and cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub(crate) revision: Revision,
+    pub(crate) resources: HashMap<ResourceId, Resource>,
+    pub(crate) distributions: HashMap<Arc<str>, Arc<LinkedDistribution>>,
+    /// Which distribution answers to a name.
+    pub(crate) names: HashMap<AliasName, Arc<str>>,
+    /// Which distributions refer to a resource.
+    pub(crate) referrers: HashMap<ResourceId, OrdSet<Arc<str>>>,
+}
+
+impl Snapshot {
+    /// The revision up to which changes are in it.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The distribution that answers to a host name, which is lower case and without a port.
+    ///
+    /// An exact name wins over a wildcard, and a longer wildcard over a shorter one ("Use custom
+    /// URLs by adding alternate domain names": the more specific name is served).
+    pub fn distribution_by_host(&self, host: &str) -> Option<&Arc<LinkedDistribution>> {
+        let id = self.names.get(host).or_else(|| self.wildcard_owner(host))?;
+        self.distributions.get(id)
+    }
+
+    fn wildcard_owner(&self, host: &str) -> Option<&Arc<str>> {
+        let mut rest = host;
+        let mut wildcard = String::with_capacity(host.len() + 1);
+        while let Some((_, parent)) = rest.split_once('.') {
+            wildcard.clear();
+            wildcard.push_str("*.");
+            wildcard.push_str(parent);
+            if let Some(id) = self.names.get(wildcard.as_str()) {
+                return Some(id);
+            }
+            rest = parent;
+        }
+        None
+    }
+
+    /// The distribution of that id.
+    pub fn distribution(&self, id: &str) -> Option<&Arc<LinkedDistribution>> {
+        self.distributions.get(id)
+    }
+
+    /// Every distribution, in no order.
+    pub fn distributions(&self) -> impl Iterator<Item = &Arc<LinkedDistribution>> {
+        self.distributions.values()
+    }
+
+    /// The id of the distribution that holds an alias or a domain name, exactly as written there.
+    pub fn owner_of_name(&self, name: &str) -> Option<&str> {
+        self.names.get(name).map(AsRef::as_ref)
+    }
+
+    /// The ids of the distributions that refer to a resource, in order.
+    pub fn referrers(&self, resource: &ResourceId) -> impl Iterator<Item = &str> {
+        self.referrers.get(resource).into_iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// A resource's bundle and its revision.
+    pub fn resource(&self, resource: &ResourceId) -> Option<(Revision, &Arc<Bundle>)> {
+        self.resources.get(resource).map(|found| (found.revision, &found.bundle))
+    }
+
+    /// Every bundle, in no order: what a copy on disk needs.
+    pub fn resources(&self) -> impl Iterator<Item = (&ResourceId, Revision, &Arc<Bundle>)> {
+        self.resources.iter().map(|(id, resource)| (id, resource.revision, &resource.bundle))
+    }
+
+    pub(crate) fn cache_policy(&self, id: &str) -> Option<(Revision, Arc<CachePolicy>)> {
+        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::CachePolicy, id))?;
+        match &**bundle {
+            Bundle::CachePolicy(policy) => Some((revision, Arc::new(policy.clone()))),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn origin_request_policy(&self, id: &str) -> Option<(Revision, Arc<OriginRequestPolicy>)> {
+        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::OriginRequestPolicy, id))?;
+        match &**bundle {
+            Bundle::OriginRequestPolicy(policy) => Some((revision, Arc::new(policy.clone()))),
+            _ => None,
+        }
+    }
+}
+
+/// A distribution with everything that it refers to in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedDistribution {
+    /// Its id, as the API shows it.
+    pub id: Arc<str>,
+    /// The newest revision among it and everything that it refers to.
+    pub revision: Revision,
+    /// The name that it was given.
+    pub domain_name: crate::HostName,
+    /// Whether it serves at all.
+    pub enabled: bool,
+    /// Whether viewers may speak HTTP/2.
+    pub http2: bool,
+    /// The oldest TLS that viewers may speak.
+    pub minimum_protocol_version: MinimumProtocolVersion,
+    /// In order of precedence.
+    pub cache_behaviors: Vec<LinkedCacheBehavior>,
+    /// What happens to every path that no pattern took.
+    pub default_cache_behavior: LinkedCacheBehavior,
+}
+
+/// A cache behavior with everything that it refers to in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedCacheBehavior {
+    /// Which paths; none on the default cache behavior alone.
+    pub path_pattern: Option<PathPattern>,
+    /// Where its requests go.
+    pub origin: Arc<Origin>,
+    /// What happens to HTTP.
+    pub viewer_protocol_policy: ViewerProtocolPolicy,
+    /// Which methods are served.
+    pub allowed_methods: MethodSet,
+    /// What decides on caching.
+    pub cache_policy: Arc<CachePolicy>,
+    /// What else the origin gets.
+    pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
+}
