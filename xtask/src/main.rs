@@ -1,2 +1,28 @@
-//! Repository chores.
-fn main() {}
+//! Repository chores. `cargo run -p xtask -- codegen` regenerates what the service models define.
+
+mod codegen;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Repository chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Write crates/aws-api/src/generated from botocore's service models.
+    Codegen {
+        /// Write nothing; fail and name the files that differ.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Codegen { check } => codegen::run(check),
+    }
+}

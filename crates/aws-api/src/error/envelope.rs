@@ -1,0 +1,1 @@
+//! Errors in the envelope of each protocol.
