@@ -152,3 +152,18 @@ fn open_error(path: &Path, error: rusqlite::Error) -> OpenError {
         _ => OpenError::Sqlite { path, source: error.into() },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A killed process cannot show that commits are synced: what it wrote survives in the page cache. The settings can.
+    #[test]
+    fn the_writer_syncs_every_commit() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open(&directory.path().join("store.db"), SqliteOptions::default()).unwrap();
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
+        assert_eq!(pragma(&connection, "synchronous").unwrap(), 2, "FULL");
+    }
+}
