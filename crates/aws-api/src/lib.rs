@@ -8,11 +8,29 @@
 //! It does not know about tokio, sockets, the store, distributions in use, or any edge: bytes in, typed values
 //! out, and back. It is the only crate that knows XML, awsJson and Signature Version 4.
 
+mod decode_error;
 pub mod error;
+mod exchange;
 mod generated;
+mod json;
 pub mod limits;
 pub mod operation;
+mod quantity;
+mod query;
+mod request;
+mod route;
+mod scalar;
 pub mod shape;
+pub mod sts;
+mod xml;
 
+pub use decode_error::{DecodeError, Fault};
 pub use error::ApiError;
+pub use exchange::{Answer, decode_input, encode_output};
 pub use generated::{acm, cloudfront, wafv2};
+pub use json::{from_json, to_json};
+pub use operation::{Operation, Protocol};
+pub use quantity::inconsistent_quantity;
+pub use query::Parameters;
+pub use request::Request;
+pub use route::{AnyOperation, Labels, Routed, protocol, route};

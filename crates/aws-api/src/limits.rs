@@ -25,5 +25,5 @@ pub const XML_ATTRIBUTES_MAX: usize = 16;
 /// Nested arrays and objects in a JSON document. Each level of a nested web ACL statement takes three.
 pub const JSON_DEPTH_MAX: usize = 64;
 
-/// Characters of untrusted text that an error message repeats, so that a message stays a line.
-pub(crate) const QUOTED_CHARACTERS_MAX: usize = 64;
+/// Values in a JSON document. The largest honest one is an IP set of ten thousand addresses.
+pub const JSON_VALUES_MAX: usize = 30_000;
