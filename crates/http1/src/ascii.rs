@@ -1,0 +1,159 @@
+//! Classes of bytes, and the one scan that both finds the end of a line and refuses control characters.
+
+/// RFC 9110 §5.6.2: `tchar`, what methods, field names and connection options consist of.
+pub(crate) const TOKEN: u8 = 1;
+/// What a path may consist of; see [`crate::Target`] for the choice.
+pub(crate) const PATH: u8 = 1 << 1;
+/// What a query may consist of: any visible ASCII but `#`.
+pub(crate) const QUERY: u8 = 1 << 2;
+/// Letters, digits, `-`, `_` and `.`: a host's name.
+pub(crate) const HOST_NAME: u8 = 1 << 3;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        classes[byte as usize] = classes_of(byte);
+        byte += 1;
+    }
+    classes
+};
+
+const fn classes_of(byte: u8) -> u8 {
+    let alphanumeric = byte.is_ascii_alphanumeric();
+    let mut classes = 0;
+    if alphanumeric
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    {
+        classes |= TOKEN;
+    }
+    if !matches!(byte, b'#' | b'?' | b'\\' | b'"' | b'<' | b'>') {
+        classes |= PATH;
+    }
+    if byte != b'#' {
+        classes |= QUERY;
+    }
+    if alphanumeric || matches!(byte, b'-' | b'_' | b'.') {
+        classes |= HOST_NAME;
+    }
+    classes
+}
+
+/// Whether `byte` is of `class`.
+pub(crate) fn is(class: u8, byte: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
+
+/// Whether every byte is of `class`. True of the empty slice.
+pub(crate) fn all(class: u8, bytes: &[u8]) -> bool {
+    bytes.iter().fold(class, |common, &byte| common & CLASSES[usize::from(byte)]) == class
+}
+
+/// Whether `bytes` is a token (RFC 9110 §5.6.2).
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && all(TOKEN, bytes)
+}
+
+/// The position, at or after `from`, of the first control character other than HTAB.
+///
+/// In a well-formed head that is always the CR of a line's end, so one pass finds line ends and proves that values
+/// hold nothing but HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5).
+pub(crate) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    while let Some((word, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk::<8>) {
+        if may_hold_control(u64::from_le_bytes(*word))
+            && let Some(offset) = word.iter().position(|&byte| is_control(byte))
+        {
+            return Some(at + offset);
+        }
+        at += 8;
+    }
+    let tail = bytes.get(at..)?;
+    tail.iter().position(|&byte| is_control(byte)).map(|offset| at + offset)
+}
+
+/// Whether one of eight bytes is below 0x20 or equal to 0x7f. HTAB counts too: the caller looks closer.
+fn may_hold_control(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const TOPS: u64 = ONES << 7;
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let from_delete = word ^ (ONES * 0x7f);
+    let delete = from_delete.wrapping_sub(ONES) & !from_delete;
+    (below_space | delete) & TOPS != 0
+}
+
+fn is_control(byte: u8) -> bool {
+    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+}
+
+/// `bytes` without the optional whitespace (RFC 9110 §5.6.3) around it.
+pub(crate) fn trim_whitespace(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., b' ' | b'\t'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// A number of at most `digits_max` digits and nothing but digits.
+pub(crate) fn parse_decimal(bytes: &[u8], digits_max: usize) -> Option<u64> {
+    if bytes.is_empty() || bytes.len() > digits_max {
+        return None;
+    }
+    bytes.iter().try_fold(0_u64, |number, &byte| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(u64::from(digit)) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_scan_agrees_with_the_plain_one() {
+        for control in 0..=255_u8 {
+            for length in 0..20 {
+                for at in 0..length {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = control;
+                    for from in 0..=length {
+                        let plain = (from..length).find(|&i| is_control(bytes[i]));
+                        assert_eq!(first_control(&bytes, from), plain, "{bytes:?} from {from}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_scan_that_starts_behind_the_end_finds_nothing() {
+        assert_eq!(first_control(b"\r\n", 3), None);
+    }
+
+    #[test]
+    fn tokens_are_those_of_rfc_9110() {
+        let separators = b"\"(),/:;<=>?@[\\]{}";
+        for byte in 0..=255_u8 {
+            let expected = (0x21..0x7f).contains(&byte) && !separators.contains(&byte);
+            assert_eq!(is_token(&[byte]), expected, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn numbers_neither_overflow_nor_carry_signs() {
+        let check =
+            |text: &str, expected| assert_eq!(parse_decimal(text.as_bytes(), 20), expected, "{text:?}");
+        check("0", Some(0));
+        check("18446744073709551615", Some(u64::MAX));
+        check("18446744073709551616", None);
+        check("", None);
+        check("+1", None);
+        check("-1", None);
+        check("1 ", None);
+        check("0x1", None);
+        check("000000000000000000001", None);
+    }
+}

@@ -1,0 +1,171 @@
+//! Whom a request is for: exactly one name or address, with an optional port.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::ascii::{self, HOST_NAME};
+use crate::limits::{HOST_LABEL_BYTES_MAX, HOST_NAME_BYTES_MAX};
+
+/// A valid `uri-host [ ":" port ]` (RFC 9110 §7.2), as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Host<'a> {
+    /// The whole value, port included.
+    pub text: &'a str,
+    /// The name, IPv4 address or bracketed IPv6 address, in the case it was sent.
+    pub name: &'a str,
+    /// The port, if there is one.
+    pub port: Option<u16>,
+}
+
+/// Why a host is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// No Host field (RFC 9112 §3.2). HTTP/1.0 does not demand one; a shield of many names does.
+    #[error("no Host")]
+    Missing,
+    /// More than one Host field (RFC 9112 §3.2).
+    #[error("Host is repeated")]
+    Repeated,
+    /// Not one name or address: empty, a list, with user information, with characters that no host has.
+    #[error("Host is not one name or address")]
+    NameInvalid,
+    /// A port that is empty, zero, not a number or above 65,535.
+    #[error("the port of Host is not a port")]
+    PortInvalid,
+    /// An absolute-form target that names another host than the Host field (RFC 9112 §3.2.2).
+    #[error("the target's authority is not the Host")]
+    Mismatch,
+}
+
+impl<'a> Host<'a> {
+    /// Parses a Host field's value or a target's authority; HTTP/2's `:authority` is held to the same rules.
+    ///
+    /// RFC 3986's `reg-name` allows percent-encoding and sub-delimiters, which no DNS name has and which invite two
+    /// readings; only letters, digits, `-`, `_` and `.` are accepted. Labels are not empty, so there is no trailing
+    /// dot: `example.com.` would be a second spelling of one name.
+    pub fn parse(value: &'a [u8]) -> Result<Self, HostError> {
+        let text = str::from_utf8(value).map_err(|_| HostError::NameInvalid)?;
+        let name_len = if text.starts_with('[') {
+            text.find(']').ok_or(HostError::NameInvalid)? + 1
+        } else {
+            text.find(':').unwrap_or(text.len())
+        };
+        let (name, rest) = text.split_at(name_len);
+        if !is_host_name(name) {
+            return Err(HostError::NameInvalid);
+        }
+        let port = match rest.strip_prefix(':') {
+            Some(digits) => Some(parse_port(digits)?),
+            None if rest.is_empty() => None,
+            None => return Err(HostError::NameInvalid),
+        };
+        Ok(Self { text, name, port })
+    }
+
+    /// A host that has been parsed before: only split again.
+    pub(crate) fn from_parsed(text: &'a str, name_len: usize, port: Option<u16>) -> Self {
+        Self { text, name: text.get(..name_len).unwrap_or_default(), port }
+    }
+}
+
+fn is_host_name(name: &str) -> bool {
+    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    if name.is_empty() || name.len() > HOST_NAME_BYTES_MAX || !ascii::all(HOST_NAME, name.as_bytes()) {
+        return false;
+    }
+    let mut last_label = "";
+    for label in name.split('.') {
+        if label.is_empty() || label.len() > HOST_LABEL_BYTES_MAX {
+            return false;
+        }
+        last_label = label;
+    }
+    // What ends in a number is an address to many resolvers (`127.1`, `0177.0.0.1`): then it must be a plain one.
+    !last_label.bytes().all(|byte| byte.is_ascii_digit()) || name.parse::<Ipv4Addr>().is_ok()
+}
+
+fn parse_port(digits: &str) -> Result<u16, HostError> {
+    ascii::parse_decimal(digits.as_bytes(), 5)
+        .and_then(|port| u16::try_from(port).ok())
+        .filter(|&port| port != 0)
+        .ok_or(HostError::PortInvalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_one_name_or_address_with_an_optional_port() {
+        let check = |text: &str, name, port| {
+            assert_eq!(Host::parse(text.as_bytes()), Ok(Host { text, name, port }));
+        };
+        check("api.example", "api.example", None);
+        check("API.example:8443", "API.example", Some(8443));
+        check("my_service", "my_service", None);
+        check("xn--mnchen-3ya.example", "xn--mnchen-3ya.example", None);
+        check("192.0.2.1:80", "192.0.2.1", Some(80));
+        check("[2001:db8::1]", "[2001:db8::1]", None);
+        check("[::ffff:192.0.2.1]:65535", "[::ffff:192.0.2.1]", Some(65535));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        let check = |text: &str, error| assert_eq!(Host::parse(text.as_bytes()), Err(error), "{text:?}");
+        for text in [
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "a, b",
+            "a,b",
+            "a@b",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a%41",
+            "a\\b",
+            "a\u{e9}",
+            "*",
+            "[",
+            "[]",
+            "[::1",
+            "::1",
+            "[::1]a",
+            "[::1%eth0]",
+            "[v1.x]",
+            "127.1",
+            "0177.0.0.1",
+            "256.0.0.1",
+            "1.2.3.4.5",
+            "12345",
+            " a",
+            "a\t",
+            "$(a)",
+            "a'b",
+            "[a]",
+        ] {
+            check(text, HostError::NameInvalid);
+        }
+        for text in [
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:+1",
+            "a:-1",
+            "a:80:80",
+            "a:8 0",
+            "a:000080",
+            "[::1]:",
+            "a:x",
+            "user:pass@b",
+        ] {
+            check(text, HostError::PortInvalid);
+        }
+        check(&"a".repeat(64), HostError::NameInvalid);
+        check(&["a"; 128].join("."), HostError::NameInvalid);
+    }
+}
