@@ -1,1 +1,145 @@
-//! behavior
+//! What a distribution says must happen to a request and to a response.
+//!
+//! In the order of a request's life: [`select_cache_behavior`] by path, [`admit_viewer`] by method
+//! and protocol, [`origin_query`] and [`write_origin_fields`] for what the origin gets,
+//! [`write_viewer_fields`] for what the viewer gets back, [`EdgeError`] for what the edge answers
+//! itself.
+//!
+//! Everything here is a function of its arguments. Header fields come in as an iterator and go out
+//! through a [`FieldSink`], so that the wire decides on their form and nothing is copied twice.
+//!
+//! Does not know about: async, clocks, randomness, sockets, body bytes, HTTP's framing (that is
+//! re-made by the wire and never copied from a message), AWS's shapes, or logs.
+
+mod admit;
+mod edge_error;
+mod field;
+mod origin_request;
+mod path;
+mod selection;
+mod viewer_response;
+
+pub use admit::{Admission, admit_viewer, redirect_location};
+pub use edge_error::{AnswerFormat, EdgeError};
+pub use field::{FieldSink, is_same_name};
+pub use origin_request::{OriginRequest, origin_query, write_origin_fields};
+pub use path::{AmbiguousPath, select_cache_behavior};
+pub use viewer_response::{ViewerResponse, XCache, write_viewer_fields};
+
+/// How the viewer reached the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// The scheme as in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// The HTTP version that the viewer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HttpVersion {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+    /// HTTP/2
+    Http2,
+}
+
+impl HttpVersion {
+    /// As in `Via` and `CloudFront-Viewer-Http-Version`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2.0",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use edge_config::{
+        Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection,
+        HostName, LinkedDistribution, MethodSet, MinimumProtocolVersion, NameSelection, Origin,
+        OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, ResourceId, ResourceKind, Revision,
+        Snapshot, ViewerProtocolPolicy, link,
+    };
+
+    use crate::FieldSink;
+
+    /// Fields as text, one a line.
+    #[derive(Default)]
+    pub(crate) struct Fields(pub(crate) String);
+
+    impl FieldSink for Fields {
+        fn field(&mut self, name: &str, value: &[&[u8]]) {
+            let value = String::from_utf8_lossy(&value.concat()).into_owned();
+            self.0.extend([name, ": ", &value, "\n"]);
+        }
+    }
+
+    /// A distribution by the API preset: CachingDisabled, AllViewer, every method.
+    pub(crate) fn distribution() -> LinkedDistribution {
+        let cache_policy = Bundle::CachePolicy(CachePolicy::default());
+        let origin_request_policy = Bundle::OriginRequestPolicy(OriginRequestPolicy {
+            headers: HeaderSelection::AllViewer,
+            cookies: NameSelection::All,
+            query_strings: NameSelection::All,
+        });
+        let distribution = Bundle::Distribution(Distribution {
+            domain_name: HostName::parse("d1.mantlet.localhost").unwrap(),
+            aliases: Vec::new(),
+            enabled: true,
+            http2: true,
+            minimum_protocol_version: MinimumProtocolVersion::Tls12,
+            origins: vec![Origin {
+                id: "api".into(),
+                address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
+                http_port: 3500,
+                https_port: 443,
+                protocol_policy: OriginProtocolPolicy::HttpOnly,
+                path: String::new(),
+                custom_headers: Vec::new(),
+                connection_attempts: 3,
+                connection_timeout_seconds: 10,
+                read_timeout_seconds: 30,
+                keepalive_timeout_seconds: 5,
+                response_completion_timeout_seconds: None,
+            }],
+            cache_behaviors: vec![CacheBehavior {
+                path_pattern: None,
+                target_origin_id: "api".into(),
+                viewer_protocol_policy: ViewerProtocolPolicy::RedirectToHttps,
+                allowed_methods: MethodSet::ALL,
+                cache_policy: CachePolicySource::Id("disabled".into()),
+                origin_request_policy: Some("all".into()),
+            }],
+        });
+        let change = |kind, id, bundle| Change {
+            resource: ResourceId::new(kind, id),
+            revision: Revision(1),
+            bundle: Some(Arc::new(bundle)),
+        };
+        let changes = [
+            change(ResourceKind::CachePolicy, "disabled", cache_policy),
+            change(ResourceKind::OriginRequestPolicy, "all", origin_request_policy),
+            change(ResourceKind::Distribution, "E1", distribution),
+        ];
+        let linked = link(&Snapshot::default(), Revision(1), &changes);
+        assert_eq!(linked.rejected, []);
+        LinkedDistribution::clone(linked.snapshot.distribution("E1").unwrap())
+    }
+}

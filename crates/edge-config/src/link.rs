@@ -87,9 +87,13 @@ pub fn link(previous: &Snapshot, revision: Revision, changes: &[Change]) -> Link
     let (deletions, writes): (Vec<&Change>, Vec<&Change>) =
         others.into_iter().partition(|change| change.bundle.is_none());
 
-    writes.into_iter().for_each(|change| linking.write_policy(change));
+    for change in writes {
+        linking.write_policy(change);
+    }
     linking.change_distributions(&distributions);
-    deletions.into_iter().for_each(|change| linking.delete_policy(change));
+    for change in deletions {
+        linking.delete_policy(change);
+    }
     linking.relink_referrers();
     Linked { snapshot: linking.next, rejected: linking.rejected }
 }
@@ -141,7 +145,9 @@ impl Linking {
     /// distributions in one set of changes; who is rejected afterwards takes its own back.
     fn change_distributions(&mut self, changes: &[&Change]) {
         let before = self.next.clone();
-        changes.iter().for_each(|change| self.remove_distribution(&change.resource));
+        for change in changes {
+            self.remove_distribution(&change.resource);
+        }
         let mut refused = Vec::new();
         for change in changes {
             let Some(bundle) = &change.bundle else { continue };
@@ -301,4 +307,192 @@ fn link_cache_behavior(
 
 fn unknown(kind: ResourceKind, id: &str) -> LinkError {
     LinkError::UnknownReference(ResourceId::new(kind, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        CachePolicy, HostName, MethodSet, MinimumProtocolVersion, OriginAddress, OriginProtocolPolicy,
+        OriginRequestPolicy, ViewerProtocolPolicy,
+    };
+
+    fn policy(id: &str, revision: u64, min_ttl_seconds: u64) -> Change {
+        let bundle = Bundle::CachePolicy(CachePolicy { min_ttl_seconds, ..CachePolicy::default() });
+        change(ResourceKind::CachePolicy, id, revision, Some(bundle))
+    }
+
+    fn distribution(id: &str, revision: u64, alias: &str) -> Change {
+        change(ResourceKind::Distribution, id, revision, Some(Bundle::Distribution(described(id, alias))))
+    }
+
+    fn deleted(kind: ResourceKind, id: &str, revision: u64) -> Change {
+        change(kind, id, revision, None)
+    }
+
+    fn change(kind: ResourceKind, id: &str, revision: u64, bundle: Option<Bundle>) -> Change {
+        Change {
+            resource: ResourceId::new(kind, id),
+            revision: Revision(revision),
+            bundle: bundle.map(Arc::new),
+        }
+    }
+
+    fn described(id: &str, alias: &str) -> Distribution {
+        Distribution {
+            domain_name: HostName::parse(&format!("{id}.test")).unwrap(),
+            aliases: vec![AliasName::parse(alias).unwrap()],
+            enabled: true,
+            http2: true,
+            minimum_protocol_version: MinimumProtocolVersion::Tls12,
+            origins: vec![Origin {
+                id: "api".into(),
+                address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
+                http_port: 3500,
+                https_port: 443,
+                protocol_policy: OriginProtocolPolicy::HttpOnly,
+                path: String::new(),
+                custom_headers: Vec::new(),
+                connection_attempts: 3,
+                connection_timeout_seconds: 10,
+                read_timeout_seconds: 30,
+                keepalive_timeout_seconds: 5,
+                response_completion_timeout_seconds: None,
+            }],
+            cache_behaviors: vec![CacheBehavior {
+                path_pattern: None,
+                target_origin_id: "api".into(),
+                viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
+                allowed_methods: MethodSet::ALL,
+                cache_policy: CachePolicySource::Id("policy".into()),
+                origin_request_policy: None,
+            }],
+        }
+    }
+
+    fn linked(previous: &Snapshot, changes: &[Change]) -> Snapshot {
+        let revision = changes.iter().map(|change| change.revision).max().unwrap();
+        let linked = link(previous, revision, changes);
+        assert_eq!(linked.rejected, []);
+        linked.snapshot
+    }
+
+    fn check_rejected(previous: &Snapshot, changes: &[Change], expect: &LinkError) -> Snapshot {
+        let revision = changes.iter().map(|change| change.revision).max().unwrap();
+        let linked = link(previous, revision, changes);
+        assert_eq!(linked.rejected.iter().map(|rejected| &rejected.reason).collect::<Vec<_>>(), [expect]);
+        linked.snapshot
+    }
+
+    fn owner<'s>(snapshot: &'s Snapshot, host: &str) -> Option<&'s str> {
+        snapshot.distribution_by_host(host).map(|distribution| &*distribution.id)
+    }
+
+    #[test]
+    fn a_distribution_answers_to_all_its_names_and_the_more_specific_one_wins() {
+        let changes = [
+            policy("policy", 1, 0),
+            distribution("e1", 2, "*.example.test"),
+            distribution("e2", 3, "a.example.test"),
+        ];
+        let snapshot = linked(&Snapshot::default(), &changes);
+        assert_eq!(owner(&snapshot, "e1.test"), Some("e1"));
+        assert_eq!(owner(&snapshot, "a.example.test"), Some("e2"));
+        assert_eq!(owner(&snapshot, "b.example.test"), Some("e1"));
+        assert_eq!(owner(&snapshot, "example.test"), None);
+        assert_eq!(snapshot.revision(), Revision(3));
+    }
+
+    #[test]
+    fn changes_link_in_any_order_and_twice() {
+        let changes =
+            [distribution("e1", 2, "a.test"), policy("policy", 1, 0), distribution("e1", 2, "a.test")];
+        let snapshot = linked(&Snapshot::default(), &changes);
+        assert_eq!(owner(&linked(&snapshot, &changes), "a.test"), Some("e1"));
+    }
+
+    #[test]
+    fn an_older_revision_never_replaces_a_newer_one() {
+        let snapshot = linked(&Snapshot::default(), &[policy("policy", 5, 5)]);
+        let snapshot = linked(&snapshot, &[policy("policy", 4, 4)]);
+        assert_eq!(snapshot.cache_policy("policy").unwrap().1.min_ttl_seconds, 5);
+        assert_eq!(snapshot.revision(), Revision(5));
+    }
+
+    #[test]
+    fn a_policy_reaches_the_distributions_that_refer_to_it_and_no_others() {
+        let mut other = described("e2", "b.test");
+        other.cache_behaviors[0].cache_policy = CachePolicySource::Id("other".into());
+        let other = change(ResourceKind::Distribution, "e2", 2, Some(Bundle::Distribution(other)));
+        let before = linked(
+            &Snapshot::default(),
+            &[policy("policy", 1, 0), policy("other", 1, 0), distribution("e1", 2, "a.test"), other],
+        );
+        let after = linked(&before, &[policy("policy", 3, 7)]);
+        let of = |snapshot: &Snapshot, id| Arc::clone(snapshot.distribution(id).unwrap());
+        assert_eq!(of(&after, "e1").default_cache_behavior.cache_policy.min_ttl_seconds, 7);
+        assert_eq!(of(&after, "e1").revision, Revision(3));
+        assert!(Arc::ptr_eq(&of(&before, "e2"), &of(&after, "e2")));
+        assert_eq!(
+            of(&before, "e1").default_cache_behavior.cache_policy.min_ttl_seconds,
+            0,
+            "the past stays"
+        );
+    }
+
+    #[test]
+    fn what_does_not_link_is_rejected_alone_and_stays_as_it_was() {
+        let before = linked(&Snapshot::default(), &[policy("policy", 1, 0), distribution("e1", 2, "a.test")]);
+        let mut broken = described("e1", "new.test");
+        broken.cache_behaviors[0].target_origin_id = "gone".into();
+        let broken = change(ResourceKind::Distribution, "e1", 3, Some(Bundle::Distribution(broken)));
+        let error = LinkError::UnknownOrigin("gone".into());
+        let after = check_rejected(&before, &[broken, distribution("e2", 3, "b.test")], &error);
+        assert_eq!(owner(&after, "a.test"), Some("e1"));
+        assert_eq!(owner(&after, "new.test"), None);
+        assert_eq!(owner(&after, "b.test"), Some("e2"));
+    }
+
+    #[test]
+    fn a_name_has_one_owner_and_can_move_in_one_step() {
+        let before = linked(&Snapshot::default(), &[policy("policy", 1, 0), distribution("e1", 2, "a.test")]);
+        let taken = LinkError::NameTaken { name: AliasName::parse("a.test").unwrap(), owner: "e1".into() };
+        check_rejected(&before, &[distribution("e2", 3, "a.test")], &taken);
+        let after = linked(&before, &[distribution("e1", 3, "b.test"), distribution("e2", 3, "a.test")]);
+        assert_eq!((owner(&after, "a.test"), owner(&after, "b.test")), (Some("e2"), Some("e1")));
+    }
+
+    #[test]
+    fn what_is_referred_to_cannot_go_but_may_go_with_who_refers_to_it() {
+        let before = linked(&Snapshot::default(), &[policy("policy", 1, 0), distribution("e1", 2, "a.test")]);
+        let gone = deleted(ResourceKind::CachePolicy, "policy", 3);
+        check_rejected(&before, std::slice::from_ref(&gone), &LinkError::StillReferredTo("e1".into()));
+        let after = linked(&before, &[gone, deleted(ResourceKind::Distribution, "e1", 3)]);
+        assert_eq!(owner(&after, "a.test"), None);
+        assert_eq!(after.resources().count(), 0);
+        assert!(after.referrers.is_empty() && after.names.is_empty());
+    }
+
+    #[test]
+    fn a_reference_must_exist_and_be_of_its_kind() {
+        let unknown = LinkError::UnknownReference(ResourceId::new(ResourceKind::CachePolicy, "policy"));
+        check_rejected(&Snapshot::default(), &[distribution("e1", 2, "a.test")], &unknown);
+        let wrong = Bundle::OriginRequestPolicy(OriginRequestPolicy::default());
+        let wrong = change(ResourceKind::CachePolicy, "policy", 1, Some(wrong));
+        let error = LinkError::WrongKind { expected: "cache-policy", found: "origin-request-policy" };
+        check_rejected(&Snapshot::default(), &[wrong], &error);
+    }
+
+    #[test]
+    fn bundles_survive_their_encoding() {
+        let bundle = Bundle::Distribution(described("e1", "*.a.test"));
+        assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
+    }
+
+    #[test]
+    fn a_bundle_that_needs_more_than_we_can_do_says_what() {
+        let bytes = br#"{"capabilities":["cache-policy/1","teleport/1"],"bundle":{"Teleport":{}}}"#;
+        let error = Bundle::decode(bytes).unwrap_err();
+        assert!(matches!(error, crate::BundleError::MissingCapability(name) if name == "teleport/1"));
+    }
 }

@@ -1,0 +1,319 @@
+//! From the store's history to one snapshot after another.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use edge_config::{Bundle, BundleError, Change, LinkError, ResourceId, Revision, Snapshot, link};
+use store::{Key, Range, Record, StorageError, Store, WatchError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::bundle_record::{KIND_PREFIX, resource_of};
+use crate::limits::{COMPARISON_INTERVAL, RETRY_INTERVAL};
+
+/// Why following could not begin.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored configuration cannot be read")]
+pub struct FollowError(#[from] StorageError);
+
+/// Bundles that could not be taken, each with the revision that was refused. Their resources stay as
+/// they were before; all others go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quarantine(BTreeMap<ResourceId, Revision>);
+
+impl Quarantine {
+    /// Holds these resources.
+    pub fn of(resources: impl IntoIterator<Item = (ResourceId, Revision)>) -> Self {
+        Self(resources.into_iter().collect())
+    }
+
+    /// Whether the newest bundle of a resource was refused.
+    pub fn contains(&self, resource: &ResourceId) -> bool {
+        self.0.contains_key(resource)
+    }
+}
+
+/// A store that is being followed, until this is dropped.
+#[derive(Debug)]
+pub struct Following {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    quarantine: watch::Receiver<Arc<Quarantine>>,
+    task: JoinHandle<()>,
+}
+
+impl Following {
+    /// The newest snapshot, always.
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// What could not be taken into it.
+    pub fn quarantine(&self) -> watch::Receiver<Arc<Quarantine>> {
+        self.quarantine.clone()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Reads every bundle, then follows. The first snapshot is of the store's revision at the time.
+pub async fn follow(store: Arc<dyn Store>) -> Result<Following, FollowError> {
+    let mut follower = Follower { store, snapshot: Arc::default(), quarantine: BTreeMap::new() };
+    follower.compare().await?;
+    let (snapshots, snapshot_receiver) = watch::channel(Arc::clone(&follower.snapshot));
+    let (quarantines, quarantine_receiver) =
+        watch::channel(Arc::new(Quarantine(follower.quarantine.clone())));
+    let task = tokio::spawn(follower.run(Publishing { snapshots, quarantines }));
+    Ok(Following { snapshots: snapshot_receiver, quarantine: quarantine_receiver, task })
+}
+
+struct Publishing {
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    quarantines: watch::Sender<Arc<Quarantine>>,
+}
+
+struct Follower {
+    store: Arc<dyn Store>,
+    snapshot: Arc<Snapshot>,
+    quarantine: BTreeMap<ResourceId, Revision>,
+}
+
+impl Follower {
+    async fn run(mut self, publishing: Publishing) {
+        let mut comparison = interval(COMPARISON_INTERVAL);
+        comparison.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        comparison.reset();
+        let mut watch = self.store.watch(KIND_PREFIX, to_store(self.snapshot.revision()));
+        loop {
+            let is_current = tokio::select! {
+                _ = comparison.tick() => self.compare_and_report().await,
+                changes = watch.next() => match changes {
+                    Ok(changes) => {
+                        let taken = changes.changes.into_iter().map(Incoming::from).collect();
+                        self.take(from_store(changes.revision), taken);
+                        true
+                    }
+                    Err(WatchError::Closed) => return,
+                    Err(error) => {
+                        tracing::warn!(%error, "Comparing everything because the watch broke");
+                        false
+                    }
+                },
+            };
+            if !is_current {
+                self.catch_up().await;
+                watch = self.store.watch(KIND_PREFIX, to_store(self.snapshot.revision()));
+            }
+            self.publish(&publishing);
+        }
+    }
+
+    async fn catch_up(&mut self) {
+        while !self.compare_and_report().await {
+            sleep(RETRY_INTERVAL).await;
+        }
+    }
+
+    async fn compare_and_report(&mut self) -> bool {
+        match self.compare().await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "Cannot read the stored configuration"
+                );
+                false
+            }
+        }
+    }
+
+    /// Makes the snapshot that of all bundles in the store, whatever it was before.
+    async fn compare(&mut self) -> Result<(), StorageError> {
+        let (revision, records) = self.read_all().await?;
+        let stored: HashSet<ResourceId> =
+            records.iter().filter_map(|record| resource_of(&record.key)).collect();
+        let known = self.snapshot.resources().map(|(resource, ..)| resource);
+        let gone = known.filter(|resource| !stored.contains(*resource)).cloned();
+        let deletions = gone.map(|resource| Incoming { resource: Some(resource), revision, value: None });
+        let incoming = deletions.chain(records.into_iter().map(Incoming::from)).collect();
+        self.take(revision, incoming);
+        Ok(())
+    }
+
+    async fn read_all(&self) -> Result<(Revision, Vec<Record>), StorageError> {
+        let mut records: Vec<Record> = Vec::new();
+        let mut revision = None;
+        loop {
+            let range = Range::of_kind_prefix(KIND_PREFIX);
+            let page = match records.last() {
+                Some(last) => self.store.range(range.after(last.key.clone())).await?,
+                None => self.store.range(range).await?,
+            };
+            // What changed while the later pages were read is watched from the first page's revision.
+            let revision = *revision.get_or_insert(from_store(page.revision));
+            records.extend(page.records);
+            if !page.more {
+                return Ok((revision, records));
+            }
+        }
+    }
+
+    fn take(&mut self, revision: Revision, incoming: Vec<Incoming>) {
+        let mut changes = Vec::with_capacity(incoming.len());
+        for incoming in incoming {
+            let Some(resource) = incoming.resource.clone() else { continue };
+            self.quarantine.remove(&resource);
+            match incoming.decode(resource.clone()) {
+                Ok(change) => changes.push(change),
+                Err(error) => self.refuse(resource, incoming.revision, &Refusal::Bundle(error)),
+            }
+        }
+        let linked = link(&self.snapshot, revision, &changes);
+        self.snapshot = Arc::new(linked.snapshot);
+        for rejected in linked.rejected {
+            self.refuse(rejected.resource, rejected.revision, &Refusal::Link(rejected.reason));
+        }
+    }
+
+    fn refuse(&mut self, resource: ResourceId, revision: Revision, refusal: &Refusal) {
+        tracing::error!(
+            %resource,
+            %revision,
+            error = refusal as &dyn std::error::Error,
+            "Quarantined a bundle; its resource stays as it was"
+        );
+        self.quarantine.insert(resource, revision);
+    }
+
+    fn publish(&self, publishing: &Publishing) {
+        let quarantine = Quarantine(self.quarantine.clone());
+        if **publishing.quarantines.borrow() != quarantine {
+            publishing.quarantines.send_replace(Arc::new(quarantine));
+        }
+        publishing.snapshots.send_replace(Arc::clone(&self.snapshot));
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Bundle(BundleError),
+    #[error(transparent)]
+    Link(LinkError),
+}
+
+/// A bundle record as it comes from the store; without a value when it is gone.
+struct Incoming {
+    resource: Option<ResourceId>,
+    revision: Revision,
+    value: Option<bytes::Bytes>,
+}
+
+impl Incoming {
+    fn decode(&self, resource: ResourceId) -> Result<Change, BundleError> {
+        let bundle = self.value.as_ref().map(|value| Bundle::decode(value)).transpose()?;
+        Ok(Change { resource, revision: self.revision, bundle: bundle.map(Arc::new) })
+    }
+
+    fn of(key: &Key, revision: store::Revision, value: Option<bytes::Bytes>) -> Self {
+        let resource = resource_of(key);
+        if resource.is_none() {
+            tracing::warn!(%key, "Ignored a bundle of an unknown kind; a newer Mantlet wrote it");
+        }
+        Self { resource, revision: from_store(revision), value }
+    }
+}
+
+impl From<Record> for Incoming {
+    fn from(record: Record) -> Self {
+        Self::of(&record.key, record.revision, Some(record.value))
+    }
+}
+
+impl From<store::Change> for Incoming {
+    fn from(change: store::Change) -> Self {
+        match change {
+            store::Change::Put(record) => record.into(),
+            store::Change::Deleted { key, revision } => Self::of(&key, revision, None),
+        }
+    }
+}
+
+fn from_store(revision: store::Revision) -> Revision {
+    Revision(revision.0)
+}
+
+fn to_store(revision: Revision) -> store::Revision {
+    store::Revision(revision.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use edge_config::{CachePolicy, ResourceKind};
+    use store::{MemoryStore, Transaction};
+
+    use super::*;
+    use crate::{delete_bundle, put_bundle};
+
+    const ACCOUNT: &str = "000000000000";
+
+    fn policy_id(id: &str) -> ResourceId {
+        ResourceId::new(ResourceKind::CachePolicy, id)
+    }
+
+    async fn write(store: &MemoryStore, writes: Vec<store::Write>) -> Revision {
+        let committed = store.commit(Transaction { compares: Vec::new(), writes }).await.unwrap();
+        from_store(committed.revision)
+    }
+
+    fn policy(id: &str, min_ttl_seconds: u64) -> store::Write {
+        let policy = CachePolicy { min_ttl_seconds, ..CachePolicy::default() };
+        put_bundle(ACCOUNT, &policy_id(id), &Bundle::CachePolicy(policy))
+    }
+
+    async fn snapshot_at(following: &Following, revision: Revision) -> Arc<Snapshot> {
+        let mut snapshots = following.snapshots();
+        snapshots.wait_for(|snapshot| snapshot.revision() >= revision).await.unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn what_was_there_and_what_comes_is_in_the_snapshot() {
+        let store = Arc::new(MemoryStore::new());
+        let first = write(&store, vec![policy("a", 1)]).await;
+        let following = follow(store.clone()).await.unwrap();
+        assert_eq!(following.snapshots().borrow().revision(), first);
+        assert!(following.snapshots().borrow().resource(&policy_id("a")).is_some());
+
+        let second = write(&store, vec![policy("b", 2), delete_bundle(ACCOUNT, &policy_id("a"))]).await;
+        let snapshot = snapshot_at(&following, second).await;
+        assert!(snapshot.resource(&policy_id("a")).is_none());
+        assert!(snapshot.resource(&policy_id("b")).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_bad_bundle_is_quarantined_alone_until_it_is_mended() {
+        let store = Arc::new(MemoryStore::new());
+        write(&store, vec![policy("a", 1)]).await;
+        let following = follow(store.clone()).await.unwrap();
+        let mut bad = policy("a", 2);
+        if let store::Write::Put { value, .. } = &mut bad {
+            *value = "{\"capabilities\":[\"cache-policy/99\"],\"bundle\":7}".into();
+        }
+        let revision = write(&store, vec![bad, policy("b", 3)]).await;
+        let snapshot = snapshot_at(&following, revision).await;
+        assert!(snapshot.resource(&policy_id("b")).is_some(), "the others go on");
+        assert!(
+            snapshot.resource(&policy_id("a")).is_some_and(|(old, _)| old < revision),
+            "it stays as it was"
+        );
+        assert!(following.quarantine().borrow().contains(&policy_id("a")));
+
+        let mended = write(&store, vec![policy("a", 4)]).await;
+        snapshot_at(&following, mended).await;
+        assert!(!following.quarantine().borrow().contains(&policy_id("a")));
+    }
+}
