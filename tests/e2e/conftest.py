@@ -1,0 +1,74 @@
+"""Fixtures of the end-to-end tests."""
+
+import pytest
+
+from harness.config import api_distribution, origin_at
+from harness.demo import DemoApi
+from harness.mantlet import Mantlet
+from harness.origin import RecordingOrigin
+
+
+@pytest.fixture(scope="session")
+def mantlet(tmp_path_factory):
+    """One process that the tests of a worker share; each test makes distributions of its own."""
+    with Mantlet(tmp_path_factory.mktemp("mantlet") / "data") as mantlet:
+        yield mantlet
+        assert mantlet.process.poll() is None, f"mantlet exited during the tests: {mantlet.log()}"
+
+
+@pytest.fixture
+def origins():
+    """Makes recording origins; at the end none of them may have seen anything that HTTP/1.1 forbids."""
+    made = []
+
+    def make(script=None):
+        made.append(RecordingOrigin(script))
+        return made[-1]
+
+    yield make
+    for origin in made:
+        origin.close()
+    assert not any(origin.misdeeds for origin in made), [origin.misdeeds for origin in made]
+
+
+@pytest.fixture
+def origin(origins):
+    """A recording origin that answers everything with 200."""
+    return origins()
+
+
+@pytest.fixture
+def distribution(mantlet, origin):
+    """A distribution of the API preset in front of `origin`."""
+    return mantlet.create(api_distribution(origin_at(origin.port)))
+
+
+@pytest.fixture
+def viewer(distribution):
+    return distribution.viewer
+
+
+@pytest.fixture
+def front(mantlet, origins):
+    """Puts a scripted origin behind a distribution: `front(script)` → (origin, viewer)."""
+
+    def make(script=None, *, default=None, path="", custom_headers=(), **settings):
+        origin = origins(script)
+        config = api_distribution(
+            origin_at(origin.port, path=path, custom_headers=custom_headers, **settings), default=default
+        )
+        return origin, mantlet.create(config).viewer
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo():
+    with DemoApi() as demo:
+        yield demo
+
+
+@pytest.fixture(scope="session")
+def demo_viewer(mantlet, demo):
+    """A viewer of the demo API through a distribution."""
+    return mantlet.create(api_distribution(origin_at(demo.port))).viewer
