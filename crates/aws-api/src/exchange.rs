@@ -69,11 +69,7 @@ fn decode_parts(request: &Request<'_>, labels: &Labels, input: &mut dyn Structur
     Ok(())
 }
 
-fn decode_xml_body(
-    schema: &OperationSchema,
-    body: &[u8],
-    input: &mut dyn Structure,
-) -> Result<(), ApiError> {
+fn decode_xml_body(schema: &OperationSchema, body: &[u8], input: &mut dyn Structure) -> Result<(), ApiError> {
     if schema.input_root.is_empty() {
         return Ok(());
     }
@@ -120,7 +116,11 @@ fn missing(member: &Member) -> ApiError {
 }
 
 fn missing_body(schema: &OperationSchema) -> ApiError {
-    ApiError::new("MissingBody", 400, format!("The request has no body; a {} is expected.", schema.input_root))
+    ApiError::new(
+        "MissingBody",
+        400,
+        format!("The request has no body; a {} is expected.", schema.input_root),
+    )
 }
 
 pub(crate) fn encode_from(
@@ -144,7 +144,8 @@ pub(crate) fn encode_from(
         if member.location == Location::Header
             && let Some(text) = scalar::write(&value.get())
         {
-            let name = HeaderName::from_bytes(member.wire_name.as_bytes()).map_err(|_| ApiError::internal())?;
+            let name =
+                HeaderName::from_bytes(member.wire_name.as_bytes()).map_err(|_| ApiError::internal())?;
             headers.insert(name, HeaderValue::from_str(&text).map_err(|_| ApiError::internal())?);
         }
     }

@@ -22,6 +22,8 @@ mod route;
 mod scalar;
 pub mod shape;
 pub mod sts;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 pub use decode_error::{DecodeError, Fault};

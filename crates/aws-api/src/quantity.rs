@@ -17,9 +17,11 @@ pub fn inconsistent_quantity(structure: &dyn Structure) -> Option<String> {
             return Some("Quantity".to_owned());
         }
     }
-    schema.members.iter().zip(&members).find_map(|(member, value)| {
-        inconsistent_value(&value.get()).map(|path| join(member.name, &path))
-    })
+    schema
+        .members
+        .iter()
+        .zip(&members)
+        .find_map(|(member, value)| inconsistent_value(&value.get()).map(|path| join(member.name, &path)))
 }
 
 fn inconsistent_value(value: &Ref<'_>) -> Option<String> {

@@ -24,7 +24,8 @@ impl Parameters {
 
     /// The value of the parameter; empty for a bare flag. One that stands twice has no single value.
     pub fn get(&self, name: &str) -> Result<Option<&str>, ApiError> {
-        let mut values = self.pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let mut values =
+            self.pairs.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str());
         match (values.next(), values.next()) {
             (Some(_), Some(_)) => Err(ApiError::malformed_input("A query parameter is given twice.")),
             (value, _) => Ok(value),
@@ -48,7 +49,9 @@ impl Parameters {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             match (decode(name), decode(value)) {
                 (Some(name), Some(value)) => pairs.push((name, value)),
-                _ => return Err(ApiError::malformed_input("A query parameter is not percent-encoded UTF-8.")),
+                _ => {
+                    return Err(ApiError::malformed_input("A query parameter is not percent-encoded UTF-8."));
+                }
             }
         }
         Ok(Self { pairs })

@@ -86,7 +86,8 @@ fn route_target(request: &Request<'_>) -> Result<Routed, ApiError> {
     if request.method != "POST" || request.path != "/" {
         return Err(unknown());
     }
-    let (prefix, name) = request.header(TARGET).and_then(|target| target.split_once('.')).ok_or_else(unknown)?;
+    let (prefix, name) =
+        request.header(TARGET).and_then(|target| target.split_once('.')).ok_or_else(unknown)?;
     let operation = if prefix == wafv2::SERVICE.target_prefix {
         wafv2::OperationId::ALL.iter().find(|known| known.name() == name).copied().map(AnyOperation::Wafv2)
     } else if prefix == acm::SERVICE.target_prefix {
@@ -120,7 +121,10 @@ fn route_path(request: &Request<'_>) -> Result<Routed, ApiError> {
         .into_iter()
         .map(|(name, encoded)| {
             let value = decode(encoded).filter(|value| !value.is_empty());
-            Ok((name, value.ok_or_else(|| ApiError::malformed_input("The path is not percent-encoded UTF-8."))?))
+            Ok((
+                name,
+                value.ok_or_else(|| ApiError::malformed_input("The path is not percent-encoded UTF-8."))?,
+            ))
         })
         .collect::<Result<_, ApiError>>()?;
     Ok(Routed { operation: AnyOperation::CloudFront(operation), labels: Labels { values } })

@@ -14,11 +14,14 @@ pub(crate) fn read(slot: Slot<'_>, text: &str) -> Result<(), Fault> {
         Slot::Text(place) => text.clone_into(place),
         Slot::Enumeration(place) => place.set(text.trim_ascii()).map_err(|_| Fault::UnknownValue)?,
         Slot::Boolean(place) => *place = read_boolean(text.trim_ascii())?,
-        Slot::Integer(place) => *place = text.trim_ascii().parse().map_err(|_| Fault::WrongType("an integer"))?,
+        Slot::Integer(place) => {
+            *place = text.trim_ascii().parse().map_err(|_| Fault::WrongType("an integer"))?
+        }
         Slot::Long(place) => *place = text.trim_ascii().parse().map_err(|_| Fault::WrongType("a long"))?,
         Slot::Double(place) => *place = read_double(text.trim_ascii())?,
         Slot::Timestamp(place) => {
-            *place = Timestamp::parse(text.trim_ascii()).map_err(|_| Fault::WrongType("an ISO 8601 timestamp"))?;
+            *place =
+                Timestamp::parse(text.trim_ascii()).map_err(|_| Fault::WrongType("an ISO 8601 timestamp"))?;
         }
         Slot::Blob(place) => *place = read_base64(text)?,
         Slot::Structure(_) => return Err(Fault::WrongType("a structure")),

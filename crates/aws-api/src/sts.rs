@@ -66,5 +66,6 @@ pub(crate) fn route(request: &Request<'_>) -> Result<OperationId, ApiError> {
         return Err(ApiError::unknown_operation(404));
     };
     let operation = OperationId::ALL.iter().find(|known| known.name() == action).copied();
-    operation.ok_or_else(|| ErrorCode::InvalidAction.with_message("The action is not valid for this endpoint."))
+    operation
+        .ok_or_else(|| ErrorCode::InvalidAction.with_message("The action is not valid for this endpoint."))
 }

@@ -7,7 +7,11 @@ macro_rules! listing {
             /// The items with their quantity; every other member is at its default.
             pub fn from_items(items: Vec<$item>) -> Self {
                 let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);
-                Self { quantity: quantity.into(), items: (!items.is_empty()).then_some(items), ..Self::default() }
+                Self {
+                    quantity: quantity.into(),
+                    items: (!items.is_empty()).then_some(items),
+                    ..Self::default()
+                }
             }
 
             /// The items; none is the same as an empty list.

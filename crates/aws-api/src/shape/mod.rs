@@ -11,8 +11,8 @@ mod timestamp;
 mod value;
 
 pub use blob::Blob;
-pub use enumeration::{Enumeration, UnknownValue};
 pub(crate) use enumeration::string_enum;
+pub use enumeration::{Enumeration, UnknownValue};
 pub(crate) use listing::listing;
 pub use schema::{Location, Member, StructureSchema};
 pub use sensitive::Sensitive;
@@ -20,11 +20,3 @@ pub use structure::Structure;
 pub(crate) use structure::structure;
 pub use timestamp::{InvalidTimestamp, Timestamp};
 pub use value::{List, Map, MapKey, Ref, Slot, Value};
-#[cfg(test)]
-mod sizes {
-    #[test]
-    fn print() {
-        use std::mem::size_of;
-        panic!("{} {} {} {}", size_of::<crate::wafv2::Statement>(), size_of::<crate::wafv2::Rule>(), size_of::<crate::cloudfront::CacheBehavior>(), size_of::<crate::cloudfront::DistributionConfig>());
-    }
-}

@@ -12,7 +12,9 @@ pub struct StructureSchema {
 impl StructureSchema {
     /// The index of the body member that is called `wire_name` in a document.
     pub(crate) fn body_member(&self, wire_name: &str) -> Option<usize> {
-        self.members.iter().position(|member| member.location == Location::Body && member.wire_name == wire_name)
+        self.members
+            .iter()
+            .position(|member| member.location == Location::Body && member.wire_name == wire_name)
     }
 
     /// The index of the member that is the whole body, if there is one.

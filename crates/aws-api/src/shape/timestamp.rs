@@ -31,7 +31,10 @@ impl Timestamp {
 
     /// The moment this many seconds after 1970, as JSON writes it.
     pub fn from_unix_seconds(seconds: f64) -> Result<Self, InvalidTimestamp> {
-        #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, and the range is checked next")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the cast saturates, and the range is checked next"
+        )]
         Self::from_unix_milliseconds((seconds * 1000.0).round() as i64)
     }
 
@@ -49,7 +52,8 @@ impl Timestamp {
 
     /// The ISO 8601 form with milliseconds, in UTC, as CloudFront writes it.
     pub fn to_iso8601(self) -> String {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let format =
+            format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.milliseconds) * 1_000_000)
             .ok()
             .and_then(|moment| moment.format(&format).ok())

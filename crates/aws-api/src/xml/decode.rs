@@ -37,7 +37,8 @@ fn decode_structure(reader: &mut Reader<'_>, structure: &mut dyn Structure) -> R
                     if std::mem::replace(&mut present[index], true) {
                         return Err(DecodeError::from(Fault::Repeated).inside(member.name));
                     }
-                    decode_value(reader, member, &mut *places[index]).map_err(|error| error.inside(member.name))?;
+                    decode_value(reader, member, &mut *places[index])
+                        .map_err(|error| error.inside(member.name))?;
                 }
                 None => reader.skip_element()?,
             },

@@ -44,7 +44,8 @@ impl<'a> Reader<'a> {
             return Err(Fault::Syntax("The document contains a character that XML does not permit"));
         }
         let input = input.strip_prefix('\u{FEFF}').unwrap_or(input);
-        let mut reader = Self { input, position: 0, namespace, open: Vec::new(), elements: 0, ends_at_once: false };
+        let mut reader =
+            Self { input, position: 0, namespace, open: Vec::new(), elements: 0, ends_at_once: false };
         reader.skip_declaration()?;
         Ok(reader)
     }
@@ -216,11 +217,13 @@ impl<'a> Reader<'a> {
     }
 
     fn attribute(&mut self) -> Result<(&'a str, &'a str), Fault> {
-        let name = self.take_while(|character| !is_space(character) && !matches!(character, '=' | '/' | '>' | '<'));
+        let name =
+            self.take_while(|character| !is_space(character) && !matches!(character, '=' | '/' | '>' | '<'));
         self.take_while(is_space);
         self.expect('=')?;
         self.take_while(is_space);
-        let quote = self.rest().chars().next().filter(|first| matches!(first, '"' | '\'')).ok_or(MALFORMED_TAG)?;
+        let quote =
+            self.rest().chars().next().filter(|first| matches!(first, '"' | '\'')).ok_or(MALFORMED_TAG)?;
         self.expect(quote)?;
         let value = self.take_while(|character| character != quote && character != '<');
         self.expect(quote)?;
@@ -267,7 +270,9 @@ pub(crate) fn is_xml_character(character: char) -> bool {
 fn check_element_name(name: &str) -> Result<(), Fault> {
     let mut characters = name.chars();
     let begins = characters.next().is_some_and(|first| first.is_alphabetic() || first == '_');
-    if !begins || !characters.all(|character| character.is_alphanumeric() || matches!(character, '-' | '_' | '.')) {
+    if !begins
+        || !characters.all(|character| character.is_alphanumeric() || matches!(character, '-' | '_' | '.'))
+    {
         return Err(Fault::Syntax("An element's name is malformed or has a prefix"));
     }
     Ok(())
