@@ -21,6 +21,7 @@ mod request;
 mod route;
 mod scalar;
 pub mod shape;
+pub mod sigv4;
 pub mod sts;
 #[cfg(test)]
 mod tests;

@@ -10,18 +10,16 @@ use crate::shape::{Ref, Slot, Timestamp};
 
 /// Puts the value that a text stands for into its place.
 pub(crate) fn read(slot: Slot<'_>, text: &str) -> Result<(), Fault> {
+    let word = text.trim_ascii();
     match slot {
         Slot::Text(place) => text.clone_into(place),
-        Slot::Enumeration(place) => place.set(text.trim_ascii()).map_err(|_| Fault::UnknownValue)?,
-        Slot::Boolean(place) => *place = read_boolean(text.trim_ascii())?,
-        Slot::Integer(place) => {
-            *place = text.trim_ascii().parse().map_err(|_| Fault::WrongType("an integer"))?
-        }
-        Slot::Long(place) => *place = text.trim_ascii().parse().map_err(|_| Fault::WrongType("a long"))?,
-        Slot::Double(place) => *place = read_double(text.trim_ascii())?,
+        Slot::Enumeration(place) => place.set(word).map_err(|_| Fault::UnknownValue)?,
+        Slot::Boolean(place) => *place = read_boolean(word)?,
+        Slot::Integer(place) => *place = word.parse().or(Err(Fault::WrongType("an integer")))?,
+        Slot::Long(place) => *place = word.parse().or(Err(Fault::WrongType("a long")))?,
+        Slot::Double(place) => *place = read_double(word)?,
         Slot::Timestamp(place) => {
-            *place =
-                Timestamp::parse(text.trim_ascii()).map_err(|_| Fault::WrongType("an ISO 8601 timestamp"))?;
+            *place = Timestamp::parse(word).or(Err(Fault::WrongType("an ISO 8601 timestamp")))?;
         }
         Slot::Blob(place) => *place = read_base64(text)?,
         Slot::Structure(_) => return Err(Fault::WrongType("a structure")),

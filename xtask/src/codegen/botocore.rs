@@ -35,7 +35,9 @@ pub(crate) fn find(root: &Path) -> Result<Botocore> {
     let own = environment.join("bin/python");
     if !has_pinned_version(&own) {
         run(Command::new(&python).args(["-m", "venv"]).arg(&environment))?;
-        run(Command::new(&own).args(["-m", "pip", "install", "--quiet"]).arg(format!("botocore=={VERSION}")))?;
+        run(Command::new(&own)
+            .args(["-m", "pip", "install", "--quiet"])
+            .arg(format!("botocore=={VERSION}")))?;
         ensure!(has_pinned_version(&own), "botocore {VERSION} was installed and cannot be imported");
     }
     Ok(Botocore { python: own })

@@ -59,6 +59,7 @@ pub(crate) struct XmlNamespace {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "the model marks shapes with them")]
 pub(crate) struct Shape {
     #[serde(rename = "type")]
     pub kind: String,

@@ -8,7 +8,8 @@ pub(crate) fn field(name: &str) -> String {
     };
     match snake.as_str() {
         "type" | "match" | "use" | "ref" | "move" | "static" | "enum" | "struct" | "where" | "in" | "for"
-        | "loop" | "mod" | "impl" | "trait" | "fn" | "let" | "if" | "else" | "return" | "final" | "override" => {
+        | "loop" | "mod" | "impl" | "trait" | "fn" | "let" | "if" | "else" | "return" | "final"
+        | "override" => {
             format!("r#{snake}")
         }
         _ => snake,
@@ -23,7 +24,9 @@ pub(crate) fn shape(name: &str) -> String {
 /// `redirect-to-https` → `RedirectToHttps`, `SAMEORIGIN` → `Sameorigin`, `TLSv1.2_2021` → `TLSv1_2_2021`.
 pub(crate) fn variant(wire: &str) -> String {
     let mut name = String::new();
-    for word in wire.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+    for word in
+        wire.split(|character: char| !character.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+    {
         if ends_in_digit(&name) && word.starts_with(|first: char| first.is_ascii_digit()) {
             name.push('_');
         }
@@ -44,7 +47,9 @@ fn ends_in_digit(text: &str) -> bool {
 
 fn capitalized(word: &str) -> String {
     let mut characters = word.chars();
-    characters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + characters.as_str())
+    characters
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + characters.as_str())
 }
 
 /// Splits camel case into lower-case words; a run of capitals is one word, with its plural `s`.

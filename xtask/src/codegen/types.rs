@@ -32,9 +32,10 @@ impl<'m> Types<'m> {
     /// The type of a member of `owner`: boxed where the target contains the owner again.
     pub(crate) fn member(&self, owner: &str, target: &str, required: bool) -> Result<String> {
         let plain = self.plain(target)?;
-        let recursive = self.contains.get(target).is_some_and(|inner| target == owner || inner.contains(owner));
-        let owned = if recursive { format!("Box<{plain}>") } else { plain };
-        Ok(if required { owned } else { format!("Option<{owned}>") })
+        let recursive =
+            self.contains.get(target).is_some_and(|inner| target == owner || inner.contains(owner));
+        let held = if recursive { format!("Box<{plain}>") } else { plain };
+        Ok(if required { held } else { format!("Option<{held}>") })
     }
 
     /// The type of a shape that stands alone.

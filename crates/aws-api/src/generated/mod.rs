@@ -3,6 +3,7 @@
 //! What the service models define.
 #![allow(missing_docs, reason = "the vocabulary is the API's own")]
 #![allow(clippy::enum_variant_names, reason = "the vocabulary is the API's own")]
+#![allow(clippy::zero_sized_map_values, reason = "the vocabulary is the API's own")]
 #![allow(clippy::struct_excessive_bools, reason = "the vocabulary is the API's own")]
 
 pub mod acm;

@@ -5,6 +5,7 @@ macro_rules! listing {
     ($name:ident: optional $item:ty) => {
         impl $name {
             /// The items with their quantity; every other member is at its default.
+            #[allow(clippy::needless_update, reason = "most listings have no other member")]
             pub fn from_items(items: Vec<$item>) -> Self {
                 let quantity = i32::try_from(items.len()).unwrap_or(i32::MAX);
                 Self {
@@ -23,6 +24,7 @@ macro_rules! listing {
     ($name:ident: required $item:ty) => {
         impl $name {
             /// The items with their quantity; every other member is at its default.
+            #[allow(clippy::needless_update, reason = "most listings have no other member")]
             pub fn from_items(items: Vec<$item>) -> Self {
                 Self { quantity: i32::try_from(items.len()).unwrap_or(i32::MAX), items, ..Self::default() }
             }

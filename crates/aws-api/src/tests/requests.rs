@@ -52,7 +52,7 @@ pub(super) fn encode_input(schema: &OperationSchema, input: &dyn Structure) -> O
             }
             (Location::Query, Some(text)) => {
                 let separator = if request.query.is_empty() { "" } else { "&" };
-                request.query += &format!("{separator}{}={}", member.wire_name, escape(&text));
+                request.query = format!("{}{separator}{}={}", request.query, member.wire_name, escape(&text));
             }
             (Location::Header, Some(text)) => {
                 let name = HeaderName::from_bytes(member.wire_name.as_bytes()).unwrap();

@@ -16,70 +16,88 @@ operations! {
     &SERVICE;
     AddTagsToCertificate: AddTagsToCertificateRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException, InvalidTagException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException,
+        InvalidTagException, ValidationException, ResourceNotFoundException, ThrottlingException];
     CreateAcmeDomainValidation: CreateAcmeDomainValidationRequest => CreateAcmeDomainValidationResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ServiceQuotaExceededException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ServiceQuotaExceededException, ConflictException,
+        AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
     CreateAcmeEndpoint: CreateAcmeEndpointRequest => CreateAcmeEndpointResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ServiceQuotaExceededException, ConflictException, AccessDeniedException, ValidationException, ThrottlingException];
+        [InternalServerException, ServiceQuotaExceededException, ConflictException,
+        AccessDeniedException, ValidationException, ThrottlingException];
     CreateAcmeExternalAccountBinding: CreateAcmeExternalAccountBindingRequest => CreateAcmeExternalAccountBindingResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ServiceQuotaExceededException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ServiceQuotaExceededException, ConflictException,
+        AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
     DeleteAcmeDomainValidation: DeleteAcmeDomainValidationRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ThrottlingException];
     DeleteAcmeEndpoint: DeleteAcmeEndpointRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ThrottlingException];
     DeleteAcmeExternalAccountBinding: DeleteAcmeExternalAccountBindingRequest => (),
         "POST" "/" 200 ("" => ""),
         [InternalServerException, AccessDeniedException, ValidationException, ThrottlingException];
     DeleteCertificate: DeleteCertificateRequest => (),
         "POST" "/" 200 ("" => ""),
-        [ResourceInUseException, InvalidArnException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [ResourceInUseException, InvalidArnException, ConflictException, AccessDeniedException,
+        ValidationException, ResourceNotFoundException, ThrottlingException];
     DescribeAcmeAccount: DescribeAcmeAccountRequest => DescribeAcmeAccountResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     DescribeAcmeDomainValidation: DescribeAcmeDomainValidationRequest => DescribeAcmeDomainValidationResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     DescribeAcmeEndpoint: DescribeAcmeEndpointRequest => DescribeAcmeEndpointResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     DescribeAcmeExternalAccountBinding: DescribeAcmeExternalAccountBindingRequest => DescribeAcmeExternalAccountBindingResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     DescribeCertificate: DescribeCertificateRequest => DescribeCertificateResponse,
         "POST" "/" 200 ("" => ""),
         [InvalidArnException, ValidationException, ResourceNotFoundException];
     ExportCertificate: ExportCertificateRequest => ExportCertificateResponse,
         "POST" "/" 200 ("" => ""),
-        [InvalidArnException, RequestInProgressException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InvalidArnException, RequestInProgressException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     GetAccountConfiguration: () => GetAccountConfigurationResponse,
         "POST" "/" 200 ("" => ""),
         [AccessDeniedException, ThrottlingException];
     GetAcmeExternalAccountBindingCredentials: GetAcmeExternalAccountBindingCredentialsRequest => GetAcmeExternalAccountBindingCredentialsResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     GetCertificate: GetCertificateRequest => GetCertificateResponse,
         "POST" "/" 200 ("" => ""),
         [InvalidArnException, RequestInProgressException, ValidationException, ResourceNotFoundException];
     ImportCertificate: ImportCertificateRequest => ImportCertificateResponse,
         "POST" "/" 200 ("" => ""),
-        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException, InvalidTagException, ConflictException, LimitExceededException, ValidationException, ResourceNotFoundException];
+        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException,
+        InvalidTagException, ConflictException, LimitExceededException, ValidationException,
+        ResourceNotFoundException];
     ListAcmeAccounts: ListAcmeAccountsRequest => ListAcmeAccountsResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     ListAcmeDomainValidations: ListAcmeDomainValidationsRequest => ListAcmeDomainValidationsResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     ListAcmeEndpoints: ListAcmeEndpointsRequest => ListAcmeEndpointsResponse,
         "POST" "/" 200 ("" => ""),
         [InternalServerException, AccessDeniedException, ValidationException, ThrottlingException];
     ListAcmeExternalAccountBindings: ListAcmeExternalAccountBindingsRequest => ListAcmeExternalAccountBindingsResponse,
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, AccessDeniedException, ValidationException, ResourceNotFoundException,
+        ThrottlingException];
     ListCertificateDomainValidations: ListCertificateDomainValidationsRequest => ListCertificateDomainValidationsResponse,
         "POST" "/" 200 ("" => ""),
         [InvalidArgsException, AccessDeniedException, ResourceNotFoundException, ThrottlingException];
@@ -97,25 +115,31 @@ operations! {
         [ConflictException, AccessDeniedException, ValidationException, ThrottlingException];
     RemoveTagsFromCertificate: RemoveTagsFromCertificateRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InvalidParameterException, TagPolicyException, InvalidArnException, InvalidTagException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InvalidParameterException, TagPolicyException, InvalidArnException, InvalidTagException,
+        ValidationException, ResourceNotFoundException, ThrottlingException];
     RenewCertificate: RenewCertificateRequest => (),
         "POST" "/" 200 ("" => ""),
         [InvalidArnException, RequestInProgressException, ValidationException, ResourceNotFoundException];
     RequestCertificate: RequestCertificateRequest => RequestCertificateResponse,
         "POST" "/" 200 ("" => ""),
-        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException, InvalidTagException, InvalidDomainValidationOptionsException, LimitExceededException];
+        [InvalidParameterException, TagPolicyException, TooManyTagsException, InvalidArnException,
+        InvalidTagException, InvalidDomainValidationOptionsException, LimitExceededException];
     ResendValidationEmail: ResendValidationEmailRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InvalidArnException, InvalidDomainValidationOptionsException, ValidationException, InvalidStateException, ResourceNotFoundException];
+        [InvalidArnException, InvalidDomainValidationOptionsException, ValidationException,
+        InvalidStateException, ResourceNotFoundException];
     RevokeAcmeAccount: RevokeAcmeAccountRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ResourceNotFoundException, ThrottlingException];
     RevokeAcmeExternalAccountBinding: RevokeAcmeExternalAccountBindingRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ResourceNotFoundException, ThrottlingException];
     RevokeCertificate: RevokeCertificateRequest => RevokeCertificateResponse,
         "POST" "/" 200 ("" => ""),
-        [ResourceInUseException, InvalidArnException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [ResourceInUseException, InvalidArnException, ConflictException, AccessDeniedException,
+        ValidationException, ResourceNotFoundException, ThrottlingException];
     SearchCertificates: SearchCertificatesRequest => SearchCertificatesResponse,
         "POST" "/" 200 ("" => ""),
         [AccessDeniedException, ValidationException, ThrottlingException];
@@ -127,11 +151,14 @@ operations! {
         [ValidationException, ResourceNotFoundException];
     UpdateAcmeDomainValidation: UpdateAcmeDomainValidationRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ResourceNotFoundException, ThrottlingException];
     UpdateAcmeEndpoint: UpdateAcmeEndpointRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InternalServerException, ConflictException, AccessDeniedException, ValidationException, ResourceNotFoundException, ThrottlingException];
+        [InternalServerException, ConflictException, AccessDeniedException, ValidationException,
+        ResourceNotFoundException, ThrottlingException];
     UpdateCertificateOptions: UpdateCertificateOptionsRequest => (),
         "POST" "/" 200 ("" => ""),
-        [InvalidArnException, ConflictException, LimitExceededException, ValidationException, InvalidStateException, ResourceNotFoundException];
+        [InvalidArnException, ConflictException, LimitExceededException, ValidationException,
+        InvalidStateException, ResourceNotFoundException];
 }

@@ -19,61 +19,152 @@ operations! {
         [NoSuchDistribution, AccessDenied, IllegalUpdate, InvalidArgument, TooManyDistributionCNAMEs];
     AssociateDistributionTenantWebACL: AssociateDistributionTenantWebACLRequest => AssociateDistributionTenantWebACLResult,
         "PUT" "/2020-05-31/distribution-tenant/{Id}/associate-web-acl" 200 ("AssociateDistributionTenantWebACLRequest" => "AssociateDistributionTenantWebACLResult"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, EntityLimitExceeded, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, EntityLimitExceeded,
+        InvalidIfMatchVersion];
     AssociateDistributionWebACL: AssociateDistributionWebACLRequest => AssociateDistributionWebACLResult,
         "PUT" "/2020-05-31/distribution/{Id}/associate-web-acl" 200 ("AssociateDistributionWebACLRequest" => "AssociateDistributionWebACLResult"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, EntityLimitExceeded, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, EntityLimitExceeded,
+        InvalidIfMatchVersion];
     CopyDistribution: CopyDistributionRequest => CopyDistributionResult,
         "POST" "/2020-05-31/distribution/{PrimaryDistributionId}/copy" 201 ("CopyDistributionRequest" => "Distribution"),
-        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject, InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, InvalidProtocolSettings, TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution, TooManyDistributions, InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout, InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchDistribution, NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs, InvalidIfMatchVersion, TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, PreconditionFailed, MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist, TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy, NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins, InvalidViewerCertificate, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup, DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
+        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject,
+        InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList,
+        NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, InvalidProtocolSettings,
+        TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies,
+        InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution,
+        TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol,
+        TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution,
+        TooManyDistributions, InvalidTTLOrder,
+        IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout,
+        InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl,
+        InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId,
+        TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath,
+        TooManyLambdaFunctionAssociations, NoSuchDistribution, NoSuchOriginRequestPolicy,
+        TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities,
+        InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs,
+        InvalidIfMatchVersion, TooManyDistributionsAssociatedToOriginRequestPolicy,
+        TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, PreconditionFailed, MissingBody,
+        TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists,
+        TooManyCertificates, TrustedKeyGroupDoesNotExist,
+        TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy,
+        NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins,
+        InvalidViewerCertificate, InvalidFunctionAssociation,
+        TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup,
+        DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
     CreateAnycastIpList: CreateAnycastIpListRequest => CreateAnycastIpListResult,
         "POST" "/2020-05-31/anycast-ip-list" 202 ("CreateAnycastIpListRequest" => "AnycastIpList"),
-        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded, InvalidArgument];
+        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded,
+        InvalidArgument];
     CreateCachePolicy: CreateCachePolicyRequest => CreateCachePolicyResult,
         "POST" "/2020-05-31/cache-policy" 201 ("CachePolicyConfig" => "CachePolicy"),
-        [AccessDenied, TooManyHeadersInCachePolicy, CachePolicyAlreadyExists, TooManyCookiesInCachePolicy, InconsistentQuantities, TooManyCachePolicies, InvalidArgument, TooManyQueryStringsInCachePolicy];
+        [AccessDenied, TooManyHeadersInCachePolicy, CachePolicyAlreadyExists,
+        TooManyCookiesInCachePolicy, InconsistentQuantities, TooManyCachePolicies, InvalidArgument,
+        TooManyQueryStringsInCachePolicy];
     CreateCloudFrontOriginAccessIdentity: CreateCloudFrontOriginAccessIdentityRequest => CreateCloudFrontOriginAccessIdentityResult,
         "POST" "/2020-05-31/origin-access-identity/cloudfront" 201 ("CloudFrontOriginAccessIdentityConfig" => "CloudFrontOriginAccessIdentity"),
-        [MissingBody, TooManyCloudFrontOriginAccessIdentities, InconsistentQuantities, CloudFrontOriginAccessIdentityAlreadyExists, InvalidArgument];
+        [MissingBody, TooManyCloudFrontOriginAccessIdentities, InconsistentQuantities,
+        CloudFrontOriginAccessIdentityAlreadyExists, InvalidArgument];
     CreateConnectionFunction: CreateConnectionFunctionRequest => CreateConnectionFunctionResult,
         "POST" "/2020-05-31/connection-function" 201 ("CreateConnectionFunctionRequest" => "ConnectionFunctionSummary"),
-        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded, InvalidArgument, EntitySizeLimitExceeded];
+        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded,
+        InvalidArgument, EntitySizeLimitExceeded];
     CreateConnectionGroup: CreateConnectionGroupRequest => CreateConnectionGroupResult,
         "POST" "/2020-05-31/connection-group" 201 ("CreateConnectionGroupRequest" => "ConnectionGroup"),
-        [AccessDenied, EntityNotFound, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded, InvalidArgument];
+        [AccessDenied, EntityNotFound, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded,
+        InvalidArgument];
     CreateContinuousDeploymentPolicy: CreateContinuousDeploymentPolicyRequest => CreateContinuousDeploymentPolicyResult,
         "POST" "/2020-05-31/continuous-deployment-policy" 201 ("ContinuousDeploymentPolicyConfig" => "ContinuousDeploymentPolicy"),
-        [AccessDenied, TooManyContinuousDeploymentPolicies, StagingDistributionInUse, InconsistentQuantities, ContinuousDeploymentPolicyAlreadyExists, InvalidArgument];
+        [AccessDenied, TooManyContinuousDeploymentPolicies, StagingDistributionInUse,
+        InconsistentQuantities, ContinuousDeploymentPolicyAlreadyExists, InvalidArgument];
     CreateDistribution: CreateDistributionRequest => CreateDistributionResult,
         "POST" "/2020-05-31/distribution" 201 ("DistributionConfig" => "Distribution"),
-        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject, InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, IllegalOriginAccessConfiguration, InvalidProtocolSettings, TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution, TooManyDistributions, InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout, InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, EntityNotFound, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs, NoSuchContinuousDeploymentPolicy, TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, ContinuousDeploymentPolicyInUse, MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist, TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy, NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins, InvalidViewerCertificate, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup, EntityLimitExceeded, DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
+        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject,
+        InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners,
+        TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode,
+        IllegalOriginAccessConfiguration, InvalidProtocolSettings, TooManyFunctionAssociations,
+        TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies, InvalidMinimumProtocolVersion,
+        NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution,
+        TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol,
+        TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution,
+        TooManyDistributions, InvalidTTLOrder,
+        IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout,
+        InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, EntityNotFound,
+        InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId,
+        TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath,
+        TooManyLambdaFunctionAssociations, NoSuchOriginRequestPolicy,
+        TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities,
+        InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs,
+        NoSuchContinuousDeploymentPolicy, TooManyDistributionsAssociatedToOriginRequestPolicy,
+        TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, ContinuousDeploymentPolicyInUse,
+        MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation,
+        CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist,
+        TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy,
+        NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins,
+        InvalidViewerCertificate, InvalidFunctionAssociation,
+        TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup,
+        EntityLimitExceeded, DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
     CreateDistributionTenant: CreateDistributionTenantRequest => CreateDistributionTenantResult,
         "POST" "/2020-05-31/distribution-tenant" 201 ("CreateDistributionTenantRequest" => "DistributionTenant"),
-        [AccessDenied, EntityNotFound, EntityAlreadyExists, CNAMEAlreadyExists, InvalidTagging, InvalidAssociation, EntityLimitExceeded, InvalidArgument];
+        [AccessDenied, EntityNotFound, EntityAlreadyExists, CNAMEAlreadyExists, InvalidTagging,
+        InvalidAssociation, EntityLimitExceeded, InvalidArgument];
     CreateDistributionWithTags: CreateDistributionWithTagsRequest => CreateDistributionWithTagsResult,
         "POST" "/2020-05-31/distribution?WithTags" 201 ("DistributionConfigWithTags" => "Distribution"),
-        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject, InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, IllegalOriginAccessConfiguration, InvalidProtocolSettings, TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution, TooManyDistributions, InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout, InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, EntityNotFound, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity, InvalidTagging, TooManyDistributionCNAMEs, NoSuchContinuousDeploymentPolicy, TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, ContinuousDeploymentPolicyInUse, MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist, TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy, NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins, InvalidViewerCertificate, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup, DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
+        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject,
+        InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners,
+        TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode,
+        IllegalOriginAccessConfiguration, InvalidProtocolSettings, TooManyFunctionAssociations,
+        TooManyOriginCustomHeaders, InvalidOrigin, InvalidForwardCookies, InvalidMinimumProtocolVersion,
+        NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution,
+        TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol,
+        TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution,
+        TooManyDistributions, InvalidTTLOrder,
+        IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout,
+        InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, EntityNotFound,
+        InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId,
+        TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath,
+        TooManyLambdaFunctionAssociations, NoSuchOriginRequestPolicy,
+        TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities,
+        InvalidLocationCode, InvalidOriginAccessIdentity, InvalidTagging, TooManyDistributionCNAMEs,
+        NoSuchContinuousDeploymentPolicy, TooManyDistributionsAssociatedToOriginRequestPolicy,
+        TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, ContinuousDeploymentPolicyInUse,
+        MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation,
+        CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist,
+        TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy,
+        NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins,
+        InvalidViewerCertificate, InvalidFunctionAssociation,
+        TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup,
+        DistributionAlreadyExists, NoSuchOrigin, TooManyCacheBehaviors];
     CreateFieldLevelEncryptionConfig: CreateFieldLevelEncryptionConfigRequest => CreateFieldLevelEncryptionConfigResult,
         "POST" "/2020-05-31/field-level-encryption" 201 ("FieldLevelEncryptionConfig" => "FieldLevelEncryption"),
-        [QueryArgProfileEmpty, TooManyFieldLevelEncryptionContentTypeProfiles, TooManyFieldLevelEncryptionQueryArgProfiles, FieldLevelEncryptionConfigAlreadyExists, InconsistentQuantities, TooManyFieldLevelEncryptionConfigs, NoSuchFieldLevelEncryptionProfile, InvalidArgument];
+        [QueryArgProfileEmpty, TooManyFieldLevelEncryptionContentTypeProfiles,
+        TooManyFieldLevelEncryptionQueryArgProfiles, FieldLevelEncryptionConfigAlreadyExists,
+        InconsistentQuantities, TooManyFieldLevelEncryptionConfigs, NoSuchFieldLevelEncryptionProfile,
+        InvalidArgument];
     CreateFieldLevelEncryptionProfile: CreateFieldLevelEncryptionProfileRequest => CreateFieldLevelEncryptionProfileResult,
         "POST" "/2020-05-31/field-level-encryption-profile" 201 ("FieldLevelEncryptionProfileConfig" => "FieldLevelEncryptionProfile"),
-        [TooManyFieldLevelEncryptionFieldPatterns, FieldLevelEncryptionProfileAlreadyExists, NoSuchPublicKey, FieldLevelEncryptionProfileSizeExceeded, InconsistentQuantities, TooManyFieldLevelEncryptionProfiles, TooManyFieldLevelEncryptionEncryptionEntities, InvalidArgument];
+        [TooManyFieldLevelEncryptionFieldPatterns, FieldLevelEncryptionProfileAlreadyExists,
+        NoSuchPublicKey, FieldLevelEncryptionProfileSizeExceeded, InconsistentQuantities,
+        TooManyFieldLevelEncryptionProfiles, TooManyFieldLevelEncryptionEncryptionEntities,
+        InvalidArgument];
     CreateFunction: CreateFunctionRequest => CreateFunctionResult,
         "POST" "/2020-05-31/function" 201 ("CreateFunctionRequest" => "FunctionSummary"),
-        [FunctionAlreadyExists, UnsupportedOperation, FunctionSizeLimitExceeded, InvalidArgument, TooManyFunctions];
+        [FunctionAlreadyExists, UnsupportedOperation, FunctionSizeLimitExceeded, InvalidArgument,
+        TooManyFunctions];
     CreateInvalidation: CreateInvalidationRequest => CreateInvalidationResult,
         "POST" "/2020-05-31/distribution/{DistributionId}/invalidation" 201 ("InvalidationBatch" => "Invalidation"),
-        [NoSuchDistribution, AccessDenied, TooManyInvalidationsInProgress, MissingBody, InconsistentQuantities, BatchTooLarge, InvalidArgument];
+        [NoSuchDistribution, AccessDenied, TooManyInvalidationsInProgress, MissingBody,
+        InconsistentQuantities, BatchTooLarge, InvalidArgument];
     CreateInvalidationForDistributionTenant: CreateInvalidationForDistributionTenantRequest => CreateInvalidationForDistributionTenantResult,
         "POST" "/2020-05-31/distribution-tenant/{Id}/invalidation" 201 ("InvalidationBatch" => "Invalidation"),
-        [AccessDenied, EntityNotFound, TooManyInvalidationsInProgress, MissingBody, InconsistentQuantities, BatchTooLarge, InvalidArgument];
+        [AccessDenied, EntityNotFound, TooManyInvalidationsInProgress, MissingBody,
+        InconsistentQuantities, BatchTooLarge, InvalidArgument];
     CreateKeyGroup: CreateKeyGroupRequest => CreateKeyGroupResult,
         "POST" "/2020-05-31/key-group" 201 ("KeyGroupConfig" => "KeyGroup"),
         [TooManyPublicKeysInKeyGroup, TooManyKeyGroups, InvalidArgument, KeyGroupAlreadyExists];
     CreateKeyValueStore: CreateKeyValueStoreRequest => CreateKeyValueStoreResult,
         "POST" "/2020-05-31/key-value-store" 201 ("CreateKeyValueStoreRequest" => "KeyValueStore"),
-        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, EntityLimitExceeded, InvalidArgument, EntitySizeLimitExceeded];
+        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, EntityLimitExceeded, InvalidArgument,
+        EntitySizeLimitExceeded];
     CreateMonitoringSubscription: CreateMonitoringSubscriptionRequest => CreateMonitoringSubscriptionResult,
         "POST" "/2020-05-31/distributions/{DistributionId}/monitoring-subscription" 200 ("MonitoringSubscription" => "MonitoringSubscription"),
         [NoSuchDistribution, AccessDenied, MonitoringSubscriptionAlreadyExists, UnsupportedOperation];
@@ -82,7 +173,9 @@ operations! {
         [OriginAccessControlAlreadyExists, TooManyOriginAccessControls, InvalidArgument];
     CreateOriginRequestPolicy: CreateOriginRequestPolicyRequest => CreateOriginRequestPolicyResult,
         "POST" "/2020-05-31/origin-request-policy" 201 ("OriginRequestPolicyConfig" => "OriginRequestPolicy"),
-        [AccessDenied, TooManyHeadersInOriginRequestPolicy, TooManyCookiesInOriginRequestPolicy, InconsistentQuantities, OriginRequestPolicyAlreadyExists, TooManyQueryStringsInOriginRequestPolicy, InvalidArgument, TooManyOriginRequestPolicies];
+        [AccessDenied, TooManyHeadersInOriginRequestPolicy, TooManyCookiesInOriginRequestPolicy,
+        InconsistentQuantities, OriginRequestPolicyAlreadyExists,
+        TooManyQueryStringsInOriginRequestPolicy, InvalidArgument, TooManyOriginRequestPolicies];
     CreatePublicKey: CreatePublicKeyRequest => CreatePublicKeyResult,
         "POST" "/2020-05-31/public-key" 201 ("PublicKeyConfig" => "PublicKey"),
         [TooManyPublicKeys, PublicKeyAlreadyExists, InvalidArgument];
@@ -91,67 +184,91 @@ operations! {
         [AccessDenied, RealtimeLogConfigAlreadyExists, TooManyRealtimeLogConfigs, InvalidArgument];
     CreateResponseHeadersPolicy: CreateResponseHeadersPolicyRequest => CreateResponseHeadersPolicyResult,
         "POST" "/2020-05-31/response-headers-policy" 201 ("ResponseHeadersPolicyConfig" => "ResponseHeadersPolicy"),
-        [AccessDenied, TooManyCustomHeadersInResponseHeadersPolicy, ResponseHeadersPolicyAlreadyExists, InconsistentQuantities, TooLongCSPInResponseHeadersPolicy, InvalidArgument, TooManyRemoveHeadersInResponseHeadersPolicy, TooManyResponseHeadersPolicies];
+        [AccessDenied, TooManyCustomHeadersInResponseHeadersPolicy, ResponseHeadersPolicyAlreadyExists,
+        InconsistentQuantities, TooLongCSPInResponseHeadersPolicy, InvalidArgument,
+        TooManyRemoveHeadersInResponseHeadersPolicy, TooManyResponseHeadersPolicies];
     CreateStreamingDistribution: CreateStreamingDistributionRequest => CreateStreamingDistributionResult,
         "POST" "/2020-05-31/streaming-distribution" 201 ("StreamingDistributionConfig" => "StreamingDistribution"),
-        [AccessDenied, StreamingDistributionAlreadyExists, InconsistentQuantities, InvalidOriginAccessIdentity, InvalidArgument, TooManyTrustedSigners, InvalidOriginAccessControl, TooManyStreamingDistributions, MissingBody, TooManyStreamingDistributionCNAMEs, TrustedSignerDoesNotExist, CNAMEAlreadyExists, InvalidOrigin];
+        [AccessDenied, StreamingDistributionAlreadyExists, InconsistentQuantities,
+        InvalidOriginAccessIdentity, InvalidArgument, TooManyTrustedSigners, InvalidOriginAccessControl,
+        TooManyStreamingDistributions, MissingBody, TooManyStreamingDistributionCNAMEs,
+        TrustedSignerDoesNotExist, CNAMEAlreadyExists, InvalidOrigin];
     CreateStreamingDistributionWithTags: CreateStreamingDistributionWithTagsRequest => CreateStreamingDistributionWithTagsResult,
         "POST" "/2020-05-31/streaming-distribution?WithTags" 201 ("StreamingDistributionConfigWithTags" => "StreamingDistribution"),
-        [AccessDenied, StreamingDistributionAlreadyExists, InconsistentQuantities, InvalidOriginAccessIdentity, InvalidTagging, InvalidArgument, TooManyTrustedSigners, InvalidOriginAccessControl, TooManyStreamingDistributions, MissingBody, TooManyStreamingDistributionCNAMEs, TrustedSignerDoesNotExist, CNAMEAlreadyExists, InvalidOrigin];
+        [AccessDenied, StreamingDistributionAlreadyExists, InconsistentQuantities,
+        InvalidOriginAccessIdentity, InvalidTagging, InvalidArgument, TooManyTrustedSigners,
+        InvalidOriginAccessControl, TooManyStreamingDistributions, MissingBody,
+        TooManyStreamingDistributionCNAMEs, TrustedSignerDoesNotExist, CNAMEAlreadyExists,
+        InvalidOrigin];
     CreateTrustStore: CreateTrustStoreRequest => CreateTrustStoreResult,
         "POST" "/2020-05-31/trust-store" 201 ("CreateTrustStoreRequest" => "TrustStore"),
-        [AccessDenied, EntityNotFound, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded, InvalidArgument];
+        [AccessDenied, EntityNotFound, EntityAlreadyExists, InvalidTagging, EntityLimitExceeded,
+        InvalidArgument];
     CreateVpcOrigin: CreateVpcOriginRequest => CreateVpcOriginResult,
         "POST" "/2020-05-31/vpc-origin" 202 ("CreateVpcOriginRequest" => "VpcOrigin"),
-        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InconsistentQuantities, InvalidTagging, EntityLimitExceeded, InvalidArgument];
+        [AccessDenied, UnsupportedOperation, EntityAlreadyExists, InconsistentQuantities, InvalidTagging,
+        EntityLimitExceeded, InvalidArgument];
     DeleteAnycastIpList: DeleteAnycastIpListRequest => (),
         "DELETE" "/2020-05-31/anycast-ip-list/{Id}" 204 ("" => ""),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete,
+        UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
     DeleteCachePolicy: DeleteCachePolicyRequest => (),
         "DELETE" "/2020-05-31/cache-policy/{Id}" 204 ("" => ""),
-        [NoSuchCachePolicy, PreconditionFailed, AccessDenied, IllegalDelete, CachePolicyInUse, InvalidIfMatchVersion];
+        [NoSuchCachePolicy, PreconditionFailed, AccessDenied, IllegalDelete, CachePolicyInUse,
+        InvalidIfMatchVersion];
     DeleteCloudFrontOriginAccessIdentity: DeleteCloudFrontOriginAccessIdentityRequest => (),
         "DELETE" "/2020-05-31/origin-access-identity/cloudfront/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, CloudFrontOriginAccessIdentityInUse, InvalidIfMatchVersion, NoSuchCloudFrontOriginAccessIdentity];
+        [PreconditionFailed, AccessDenied, CloudFrontOriginAccessIdentityInUse, InvalidIfMatchVersion,
+        NoSuchCloudFrontOriginAccessIdentity];
     DeleteConnectionFunction: DeleteConnectionFunctionRequest => (),
         "DELETE" "/2020-05-31/connection-function/{Id}" 204 ("" => ""),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound,
+        UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
     DeleteConnectionGroup: DeleteConnectionGroupRequest => (),
         "DELETE" "/2020-05-31/connection-group/{Id}" 204 ("" => ""),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, ResourceNotDisabled, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound,
+        ResourceNotDisabled, InvalidIfMatchVersion];
     DeleteContinuousDeploymentPolicy: DeleteContinuousDeploymentPolicyRequest => (),
         "DELETE" "/2020-05-31/continuous-deployment-policy/{Id}" 204 ("" => ""),
-        [ContinuousDeploymentPolicyInUse, PreconditionFailed, AccessDenied, InvalidArgument, NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion];
+        [ContinuousDeploymentPolicyInUse, PreconditionFailed, AccessDenied, InvalidArgument,
+        NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion];
     DeleteDistribution: DeleteDistributionRequest => (),
         "DELETE" "/2020-05-31/distribution/{Id}" 204 ("" => ""),
-        [ResourceInUse, NoSuchDistribution, PreconditionFailed, AccessDenied, DistributionNotDisabled, InvalidIfMatchVersion];
+        [ResourceInUse, NoSuchDistribution, PreconditionFailed, AccessDenied, DistributionNotDisabled,
+        InvalidIfMatchVersion];
     DeleteDistributionTenant: DeleteDistributionTenantRequest => (),
         "DELETE" "/2020-05-31/distribution-tenant/{Id}" 204 ("" => ""),
         [PreconditionFailed, AccessDenied, EntityNotFound, ResourceNotDisabled, InvalidIfMatchVersion];
     DeleteFieldLevelEncryptionConfig: DeleteFieldLevelEncryptionConfigRequest => (),
         "DELETE" "/2020-05-31/field-level-encryption/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, FieldLevelEncryptionConfigInUse, NoSuchFieldLevelEncryptionConfig, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, FieldLevelEncryptionConfigInUse,
+        NoSuchFieldLevelEncryptionConfig, InvalidIfMatchVersion];
     DeleteFieldLevelEncryptionProfile: DeleteFieldLevelEncryptionProfileRequest => (),
         "DELETE" "/2020-05-31/field-level-encryption-profile/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, NoSuchFieldLevelEncryptionProfile, FieldLevelEncryptionProfileInUse, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, NoSuchFieldLevelEncryptionProfile,
+        FieldLevelEncryptionProfileInUse, InvalidIfMatchVersion];
     DeleteFunction: DeleteFunctionRequest => (),
         "DELETE" "/2020-05-31/function/{Name}" 204 ("" => ""),
-        [PreconditionFailed, UnsupportedOperation, FunctionInUse, NoSuchFunctionExists, InvalidIfMatchVersion];
+        [PreconditionFailed, UnsupportedOperation, FunctionInUse, NoSuchFunctionExists,
+        InvalidIfMatchVersion];
     DeleteKeyGroup: DeleteKeyGroupRequest => (),
         "DELETE" "/2020-05-31/key-group/{Id}" 204 ("" => ""),
         [PreconditionFailed, ResourceInUse, NoSuchResource, InvalidIfMatchVersion];
     DeleteKeyValueStore: DeleteKeyValueStoreRequest => (),
         "DELETE" "/2020-05-31/key-value-store/{Name}" 204 ("" => ""),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound,
+        UnsupportedOperation, InvalidIfMatchVersion];
     DeleteMonitoringSubscription: DeleteMonitoringSubscriptionRequest => DeleteMonitoringSubscriptionResult,
         "DELETE" "/2020-05-31/distributions/{DistributionId}/monitoring-subscription" 200 ("" => ""),
         [NoSuchDistribution, AccessDenied, UnsupportedOperation, NoSuchMonitoringSubscription];
     DeleteOriginAccessControl: DeleteOriginAccessControlRequest => (),
         "DELETE" "/2020-05-31/origin-access-control/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, OriginAccessControlInUse, NoSuchOriginAccessControl, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, OriginAccessControlInUse, NoSuchOriginAccessControl,
+        InvalidIfMatchVersion];
     DeleteOriginRequestPolicy: DeleteOriginRequestPolicyRequest => (),
         "DELETE" "/2020-05-31/origin-request-policy/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, IllegalDelete, NoSuchOriginRequestPolicy, InvalidIfMatchVersion, OriginRequestPolicyInUse];
+        [PreconditionFailed, AccessDenied, IllegalDelete, NoSuchOriginRequestPolicy,
+        InvalidIfMatchVersion, OriginRequestPolicyInUse];
     DeletePublicKey: DeletePublicKeyRequest => (),
         "DELETE" "/2020-05-31/public-key/{Id}" 204 ("" => ""),
         [PreconditionFailed, AccessDenied, NoSuchPublicKey, PublicKeyInUse, InvalidIfMatchVersion];
@@ -160,19 +277,24 @@ operations! {
         [AccessDenied, InvalidArgument, NoSuchRealtimeLogConfig, RealtimeLogConfigInUse];
     DeleteResourcePolicy: DeleteResourcePolicyRequest => (),
         "POST" "/2020-05-31/delete-resource-policy" 200 ("DeleteResourcePolicyRequest" => ""),
-        [PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete, UnsupportedOperation, InvalidArgument];
+        [PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete, UnsupportedOperation,
+        InvalidArgument];
     DeleteResponseHeadersPolicy: DeleteResponseHeadersPolicyRequest => (),
         "DELETE" "/2020-05-31/response-headers-policy/{Id}" 204 ("" => ""),
-        [PreconditionFailed, ResponseHeadersPolicyInUse, AccessDenied, IllegalDelete, NoSuchResponseHeadersPolicy, InvalidIfMatchVersion];
+        [PreconditionFailed, ResponseHeadersPolicyInUse, AccessDenied, IllegalDelete,
+        NoSuchResponseHeadersPolicy, InvalidIfMatchVersion];
     DeleteStreamingDistribution: DeleteStreamingDistributionRequest => (),
         "DELETE" "/2020-05-31/streaming-distribution/{Id}" 204 ("" => ""),
-        [PreconditionFailed, AccessDenied, NoSuchStreamingDistribution, StreamingDistributionNotDisabled, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, NoSuchStreamingDistribution, StreamingDistributionNotDisabled,
+        InvalidIfMatchVersion];
     DeleteTrustStore: DeleteTrustStoreRequest => (),
         "DELETE" "/2020-05-31/trust-store/{Id}" 204 ("" => ""),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument,
+        InvalidIfMatchVersion];
     DeleteVpcOrigin: DeleteVpcOriginRequest => DeleteVpcOriginResult,
         "DELETE" "/2020-05-31/vpc-origin/{Id}" 202 ("" => "VpcOrigin"),
-        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [CannotDeleteEntityWhileInUse, PreconditionFailed, AccessDenied, EntityNotFound, IllegalDelete,
+        UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
     DescribeConnectionFunction: DescribeConnectionFunctionRequest => DescribeConnectionFunctionResult,
         "GET" "/2020-05-31/connection-function/{Identifier}/describe" 200 ("" => "ConnectionFunctionSummary"),
         [AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument];
@@ -424,94 +546,178 @@ operations! {
         [AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument];
     PublishConnectionFunction: PublishConnectionFunctionRequest => PublishConnectionFunctionResult,
         "POST" "/2020-05-31/connection-function/{Id}/publish" 200 ("" => "ConnectionFunctionSummary"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        InvalidIfMatchVersion];
     PublishFunction: PublishFunctionRequest => PublishFunctionResult,
         "POST" "/2020-05-31/function/{Name}/publish" 200 ("" => "FunctionSummary"),
-        [PreconditionFailed, UnsupportedOperation, InvalidArgument, NoSuchFunctionExists, InvalidIfMatchVersion];
+        [PreconditionFailed, UnsupportedOperation, InvalidArgument, NoSuchFunctionExists,
+        InvalidIfMatchVersion];
     PutResourcePolicy: PutResourcePolicyRequest => PutResourcePolicyResult,
         "POST" "/2020-05-31/put-resource-policy" 200 ("PutResourcePolicyRequest" => "PutResourcePolicyResult"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, IllegalUpdate];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        IllegalUpdate];
     TagResource: TagResourceRequest => (),
         "POST" "/2020-05-31/tagging?Operation=Tag" 204 ("Tags" => ""),
         [AccessDenied, InvalidTagging, InvalidArgument, NoSuchResource];
     TestConnectionFunction: TestConnectionFunctionRequest => TestConnectionFunctionResult,
         "POST" "/2020-05-31/connection-function/{Id}/test" 200 ("TestConnectionFunctionRequest" => "ConnectionFunctionTestResult"),
-        [TestFunctionFailed, PreconditionFailed, EntityNotFound, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [TestFunctionFailed, PreconditionFailed, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        InvalidIfMatchVersion];
     TestFunction: TestFunctionRequest => TestFunctionResult,
         "POST" "/2020-05-31/function/{Name}/test" 200 ("TestFunctionRequest" => "TestResult"),
-        [TestFunctionFailed, UnsupportedOperation, InvalidArgument, NoSuchFunctionExists, InvalidIfMatchVersion];
+        [TestFunctionFailed, UnsupportedOperation, InvalidArgument, NoSuchFunctionExists,
+        InvalidIfMatchVersion];
     UntagResource: UntagResourceRequest => (),
         "POST" "/2020-05-31/tagging?Operation=Untag" 204 ("TagKeys" => ""),
         [AccessDenied, InvalidTagging, InvalidArgument, NoSuchResource];
     UpdateAnycastIpList: UpdateAnycastIpListRequest => UpdateAnycastIpListResult,
         "PUT" "/2020-05-31/anycast-ip-list/{Id}" 200 ("UpdateAnycastIpListRequest" => "AnycastIpList"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        InvalidIfMatchVersion];
     UpdateCachePolicy: UpdateCachePolicyRequest => UpdateCachePolicyResult,
         "PUT" "/2020-05-31/cache-policy/{Id}" 200 ("CachePolicyConfig" => "CachePolicy"),
-        [NoSuchCachePolicy, PreconditionFailed, AccessDenied, TooManyHeadersInCachePolicy, CachePolicyAlreadyExists, TooManyCookiesInCachePolicy, InconsistentQuantities, IllegalUpdate, InvalidArgument, TooManyQueryStringsInCachePolicy, InvalidIfMatchVersion];
+        [NoSuchCachePolicy, PreconditionFailed, AccessDenied, TooManyHeadersInCachePolicy,
+        CachePolicyAlreadyExists, TooManyCookiesInCachePolicy, InconsistentQuantities, IllegalUpdate,
+        InvalidArgument, TooManyQueryStringsInCachePolicy, InvalidIfMatchVersion];
     UpdateCloudFrontOriginAccessIdentity: UpdateCloudFrontOriginAccessIdentityRequest => UpdateCloudFrontOriginAccessIdentityResult,
         "PUT" "/2020-05-31/origin-access-identity/cloudfront/{Id}/config" 200 ("CloudFrontOriginAccessIdentityConfig" => "CloudFrontOriginAccessIdentity"),
-        [PreconditionFailed, AccessDenied, MissingBody, InconsistentQuantities, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion, NoSuchCloudFrontOriginAccessIdentity];
+        [PreconditionFailed, AccessDenied, MissingBody, InconsistentQuantities, IllegalUpdate,
+        InvalidArgument, InvalidIfMatchVersion, NoSuchCloudFrontOriginAccessIdentity];
     UpdateConnectionFunction: UpdateConnectionFunctionRequest => UpdateConnectionFunctionResult,
         "PUT" "/2020-05-31/connection-function/{Id}" 200 ("UpdateConnectionFunctionRequest" => "ConnectionFunctionSummary"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, EntitySizeLimitExceeded, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        EntitySizeLimitExceeded, InvalidIfMatchVersion];
     UpdateConnectionGroup: UpdateConnectionGroupRequest => UpdateConnectionGroupResult,
         "PUT" "/2020-05-31/connection-group/{Id}" 200 ("UpdateConnectionGroupRequest" => "ConnectionGroup"),
-        [PreconditionFailed, ResourceInUse, AccessDenied, EntityNotFound, EntityAlreadyExists, EntityLimitExceeded, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, ResourceInUse, AccessDenied, EntityNotFound, EntityAlreadyExists,
+        EntityLimitExceeded, InvalidArgument, InvalidIfMatchVersion];
     UpdateContinuousDeploymentPolicy: UpdateContinuousDeploymentPolicyRequest => UpdateContinuousDeploymentPolicyResult,
         "PUT" "/2020-05-31/continuous-deployment-policy/{Id}" 200 ("ContinuousDeploymentPolicyConfig" => "ContinuousDeploymentPolicy"),
-        [PreconditionFailed, AccessDenied, StagingDistributionInUse, InconsistentQuantities, InvalidArgument, NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, StagingDistributionInUse, InconsistentQuantities,
+        InvalidArgument, NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion];
     UpdateDistribution: UpdateDistributionRequest => UpdateDistributionResult,
         "PUT" "/2020-05-31/distribution/{Id}/config" 200 ("DistributionConfig" => "Distribution"),
-        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject, InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, IllegalOriginAccessConfiguration, TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution, InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout, InvalidArgument, InvalidOriginReadTimeout, IllegalUpdate, InvalidOriginAccessControl, EntityNotFound, StagingDistributionInUse, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchDistribution, NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs, NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion, TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters, RealtimeLogConfigOwnerMismatch, PreconditionFailed, ContinuousDeploymentPolicyInUse, MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist, TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy, NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins, InvalidViewerCertificate, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup, NoSuchOrigin, TooManyCacheBehaviors];
+        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject,
+        InvalidDomainNameForOriginAccessControl, InvalidQueryStringParameters, TooManyTrustedSigners,
+        TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode,
+        IllegalOriginAccessConfiguration, TooManyFunctionAssociations, TooManyOriginCustomHeaders,
+        InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy,
+        TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy,
+        InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations,
+        TooManyOriginGroupsPerDistribution, InvalidTTLOrder,
+        IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout,
+        InvalidArgument, InvalidOriginReadTimeout, IllegalUpdate, InvalidOriginAccessControl,
+        EntityNotFound, StagingDistributionInUse, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist,
+        InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath,
+        TooManyLambdaFunctionAssociations, NoSuchDistribution, NoSuchOriginRequestPolicy,
+        TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities,
+        InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs,
+        NoSuchContinuousDeploymentPolicy, InvalidIfMatchVersion,
+        TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters,
+        RealtimeLogConfigOwnerMismatch, PreconditionFailed, ContinuousDeploymentPolicyInUse,
+        MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation,
+        CNAMEAlreadyExists, TooManyCertificates, TrustedKeyGroupDoesNotExist,
+        TooManyDistributionsAssociatedToResponseHeadersPolicy, NoSuchResponseHeadersPolicy,
+        NoSuchRealtimeLogConfig, InvalidResponseCode, InvalidGeoRestrictionParameter, TooManyOrigins,
+        InvalidViewerCertificate, InvalidFunctionAssociation,
+        TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup,
+        NoSuchOrigin, TooManyCacheBehaviors];
     UpdateDistributionTenant: UpdateDistributionTenantRequest => UpdateDistributionTenantResult,
         "PUT" "/2020-05-31/distribution-tenant/{Id}" 200 ("UpdateDistributionTenantRequest" => "DistributionTenant"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, EntityAlreadyExists, CNAMEAlreadyExists, InvalidAssociation, EntityLimitExceeded, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, EntityAlreadyExists, CNAMEAlreadyExists,
+        InvalidAssociation, EntityLimitExceeded, InvalidArgument, InvalidIfMatchVersion];
     UpdateDistributionWithStagingConfig: UpdateDistributionWithStagingConfigRequest => UpdateDistributionWithStagingConfigResult,
         "PUT" "/2020-05-31/distribution/{Id}/promote-staging-config" 200 ("" => "Distribution"),
-        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject, InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList, NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, TooManyFunctionAssociations, TooManyOriginCustomHeaders, InvalidForwardCookies, InvalidMinimumProtocolVersion, NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution, TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol, TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution, InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior, InvalidOriginKeepaliveTimeout, IllegalUpdate, InvalidArgument, InvalidOriginReadTimeout, InvalidOriginAccessControl, EntityNotFound, InvalidHeadersForS3Origin, TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN, InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchDistribution, NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig, InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity, TooManyDistributionCNAMEs, InvalidIfMatchVersion, TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters, PreconditionFailed, RealtimeLogConfigOwnerMismatch, MissingBody, TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists, TooManyCertificates, TooManyDistributionsAssociatedToResponseHeadersPolicy, TrustedKeyGroupDoesNotExist, NoSuchResponseHeadersPolicy, InvalidResponseCode, NoSuchRealtimeLogConfig, InvalidGeoRestrictionParameter, InvalidViewerCertificate, TooManyOrigins, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations, TooManyDistributionsAssociatedToKeyGroup, EntityLimitExceeded, NoSuchOrigin, TooManyCacheBehaviors];
+        [AccessDenied, TooManyDistributionsAssociatedToOriginAccessControl, InvalidDefaultRootObject,
+        InvalidQueryStringParameters, TooManyTrustedSigners, TooManyCookieNamesInWhiteList,
+        NoSuchFieldLevelEncryptionConfig, InvalidErrorCode, TooManyFunctionAssociations,
+        TooManyOriginCustomHeaders, InvalidForwardCookies, InvalidMinimumProtocolVersion,
+        NoSuchCachePolicy, TooManyKeyGroupsAssociatedToDistribution,
+        TooManyDistributionsAssociatedToCachePolicy, InvalidRequiredProtocol,
+        TooManyDistributionsWithFunctionAssociations, TooManyOriginGroupsPerDistribution,
+        InvalidTTLOrder, IllegalFieldLevelEncryptionConfigAssociationWithCacheBehavior,
+        InvalidOriginKeepaliveTimeout, IllegalUpdate, InvalidArgument, InvalidOriginReadTimeout,
+        InvalidOriginAccessControl, EntityNotFound, InvalidHeadersForS3Origin,
+        TrustedSignerDoesNotExist, InvalidWebACLId, TooManyDistributionsWithSingleFunctionARN,
+        InvalidRelativePath, TooManyLambdaFunctionAssociations, NoSuchDistribution,
+        NoSuchOriginRequestPolicy, TooManyDistributionsAssociatedToFieldLevelEncryptionConfig,
+        InconsistentQuantities, InvalidLocationCode, InvalidOriginAccessIdentity,
+        TooManyDistributionCNAMEs, InvalidIfMatchVersion,
+        TooManyDistributionsAssociatedToOriginRequestPolicy, TooManyQueryStringParameters,
+        PreconditionFailed, RealtimeLogConfigOwnerMismatch, MissingBody,
+        TooManyHeadersInForwardedValues, InvalidLambdaFunctionAssociation, CNAMEAlreadyExists,
+        TooManyCertificates, TooManyDistributionsAssociatedToResponseHeadersPolicy,
+        TrustedKeyGroupDoesNotExist, NoSuchResponseHeadersPolicy, InvalidResponseCode,
+        NoSuchRealtimeLogConfig, InvalidGeoRestrictionParameter, InvalidViewerCertificate,
+        TooManyOrigins, InvalidFunctionAssociation, TooManyDistributionsWithLambdaAssociations,
+        TooManyDistributionsAssociatedToKeyGroup, EntityLimitExceeded, NoSuchOrigin,
+        TooManyCacheBehaviors];
     UpdateDomainAssociation: UpdateDomainAssociationRequest => UpdateDomainAssociationResult,
         "POST" "/2020-05-31/domain-association" 200 ("UpdateDomainAssociationRequest" => "UpdateDomainAssociationResult"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, IllegalUpdate, InvalidArgument,
+        InvalidIfMatchVersion];
     UpdateFieldLevelEncryptionConfig: UpdateFieldLevelEncryptionConfigRequest => UpdateFieldLevelEncryptionConfigResult,
         "PUT" "/2020-05-31/field-level-encryption/{Id}/config" 200 ("FieldLevelEncryptionConfig" => "FieldLevelEncryption"),
-        [PreconditionFailed, QueryArgProfileEmpty, AccessDenied, NoSuchFieldLevelEncryptionConfig, TooManyFieldLevelEncryptionContentTypeProfiles, TooManyFieldLevelEncryptionQueryArgProfiles, InconsistentQuantities, NoSuchFieldLevelEncryptionProfile, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, QueryArgProfileEmpty, AccessDenied, NoSuchFieldLevelEncryptionConfig,
+        TooManyFieldLevelEncryptionContentTypeProfiles, TooManyFieldLevelEncryptionQueryArgProfiles,
+        InconsistentQuantities, NoSuchFieldLevelEncryptionProfile, IllegalUpdate, InvalidArgument,
+        InvalidIfMatchVersion];
     UpdateFieldLevelEncryptionProfile: UpdateFieldLevelEncryptionProfileRequest => UpdateFieldLevelEncryptionProfileResult,
         "PUT" "/2020-05-31/field-level-encryption-profile/{Id}/config" 200 ("FieldLevelEncryptionProfileConfig" => "FieldLevelEncryptionProfile"),
-        [PreconditionFailed, TooManyFieldLevelEncryptionFieldPatterns, AccessDenied, FieldLevelEncryptionProfileAlreadyExists, NoSuchPublicKey, FieldLevelEncryptionProfileSizeExceeded, InconsistentQuantities, NoSuchFieldLevelEncryptionProfile, TooManyFieldLevelEncryptionEncryptionEntities, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, TooManyFieldLevelEncryptionFieldPatterns, AccessDenied,
+        FieldLevelEncryptionProfileAlreadyExists, NoSuchPublicKey,
+        FieldLevelEncryptionProfileSizeExceeded, InconsistentQuantities,
+        NoSuchFieldLevelEncryptionProfile, TooManyFieldLevelEncryptionEncryptionEntities, IllegalUpdate,
+        InvalidArgument, InvalidIfMatchVersion];
     UpdateFunction: UpdateFunctionRequest => UpdateFunctionResult,
         "PUT" "/2020-05-31/function/{Name}" 200 ("UpdateFunctionRequest" => "FunctionSummary"),
-        [PreconditionFailed, UnsupportedOperation, FunctionSizeLimitExceeded, InvalidArgument, NoSuchFunctionExists, InvalidIfMatchVersion];
+        [PreconditionFailed, UnsupportedOperation, FunctionSizeLimitExceeded, InvalidArgument,
+        NoSuchFunctionExists, InvalidIfMatchVersion];
     UpdateKeyGroup: UpdateKeyGroupRequest => UpdateKeyGroupResult,
         "PUT" "/2020-05-31/key-group/{Id}" 200 ("KeyGroupConfig" => "KeyGroup"),
-        [PreconditionFailed, TooManyPublicKeysInKeyGroup, InvalidArgument, NoSuchResource, InvalidIfMatchVersion, KeyGroupAlreadyExists];
+        [PreconditionFailed, TooManyPublicKeysInKeyGroup, InvalidArgument, NoSuchResource,
+        InvalidIfMatchVersion, KeyGroupAlreadyExists];
     UpdateKeyValueStore: UpdateKeyValueStoreRequest => UpdateKeyValueStoreResult,
         "PUT" "/2020-05-31/key-value-store/{Name}" 200 ("UpdateKeyValueStoreRequest" => "KeyValueStore"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, InvalidArgument,
+        InvalidIfMatchVersion];
     UpdateOriginAccessControl: UpdateOriginAccessControlRequest => UpdateOriginAccessControlResult,
         "PUT" "/2020-05-31/origin-access-control/{Id}/config" 200 ("OriginAccessControlConfig" => "OriginAccessControl"),
-        [PreconditionFailed, AccessDenied, OriginAccessControlAlreadyExists, NoSuchOriginAccessControl, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, OriginAccessControlAlreadyExists, NoSuchOriginAccessControl,
+        IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
     UpdateOriginRequestPolicy: UpdateOriginRequestPolicyRequest => UpdateOriginRequestPolicyResult,
         "PUT" "/2020-05-31/origin-request-policy/{Id}" 200 ("OriginRequestPolicyConfig" => "OriginRequestPolicy"),
-        [PreconditionFailed, AccessDenied, TooManyHeadersInOriginRequestPolicy, NoSuchOriginRequestPolicy, TooManyCookiesInOriginRequestPolicy, InconsistentQuantities, OriginRequestPolicyAlreadyExists, TooManyQueryStringsInOriginRequestPolicy, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, TooManyHeadersInOriginRequestPolicy,
+        NoSuchOriginRequestPolicy, TooManyCookiesInOriginRequestPolicy, InconsistentQuantities,
+        OriginRequestPolicyAlreadyExists, TooManyQueryStringsInOriginRequestPolicy, IllegalUpdate,
+        InvalidArgument, InvalidIfMatchVersion];
     UpdatePublicKey: UpdatePublicKeyRequest => UpdatePublicKeyResult,
         "PUT" "/2020-05-31/public-key/{Id}/config" 200 ("PublicKeyConfig" => "PublicKey"),
-        [PreconditionFailed, AccessDenied, NoSuchPublicKey, CannotChangeImmutablePublicKeyFields, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, NoSuchPublicKey, CannotChangeImmutablePublicKeyFields,
+        IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
     UpdateRealtimeLogConfig: UpdateRealtimeLogConfigRequest => UpdateRealtimeLogConfigResult,
         "PUT" "/2020-05-31/realtime-log-config" 200 ("UpdateRealtimeLogConfigRequest" => "UpdateRealtimeLogConfigResult"),
         [AccessDenied, InvalidArgument, NoSuchRealtimeLogConfig];
     UpdateResponseHeadersPolicy: UpdateResponseHeadersPolicyRequest => UpdateResponseHeadersPolicyResult,
         "PUT" "/2020-05-31/response-headers-policy/{Id}" 200 ("ResponseHeadersPolicyConfig" => "ResponseHeadersPolicy"),
-        [PreconditionFailed, AccessDenied, TooManyCustomHeadersInResponseHeadersPolicy, ResponseHeadersPolicyAlreadyExists, InconsistentQuantities, NoSuchResponseHeadersPolicy, TooLongCSPInResponseHeadersPolicy, IllegalUpdate, InvalidArgument, TooManyRemoveHeadersInResponseHeadersPolicy, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, TooManyCustomHeadersInResponseHeadersPolicy,
+        ResponseHeadersPolicyAlreadyExists, InconsistentQuantities, NoSuchResponseHeadersPolicy,
+        TooLongCSPInResponseHeadersPolicy, IllegalUpdate, InvalidArgument,
+        TooManyRemoveHeadersInResponseHeadersPolicy, InvalidIfMatchVersion];
     UpdateStreamingDistribution: UpdateStreamingDistributionRequest => UpdateStreamingDistributionResult,
         "PUT" "/2020-05-31/streaming-distribution/{Id}/config" 200 ("StreamingDistributionConfig" => "StreamingDistribution"),
-        [AccessDenied, InconsistentQuantities, InvalidOriginAccessIdentity, InvalidArgument, IllegalUpdate, TooManyTrustedSigners, InvalidOriginAccessControl, InvalidIfMatchVersion, PreconditionFailed, MissingBody, TooManyStreamingDistributionCNAMEs, TrustedSignerDoesNotExist, CNAMEAlreadyExists, NoSuchStreamingDistribution];
+        [AccessDenied, InconsistentQuantities, InvalidOriginAccessIdentity, InvalidArgument,
+        IllegalUpdate, TooManyTrustedSigners, InvalidOriginAccessControl, InvalidIfMatchVersion,
+        PreconditionFailed, MissingBody, TooManyStreamingDistributionCNAMEs, TrustedSignerDoesNotExist,
+        CNAMEAlreadyExists, NoSuchStreamingDistribution];
     UpdateTrustStore: UpdateTrustStoreRequest => UpdateTrustStoreResult,
         "PUT" "/2020-05-31/trust-store/{Id}" 200 ("CaCertificatesBundleSource" => "TrustStore"),
         [PreconditionFailed, AccessDenied, EntityNotFound, InvalidArgument, InvalidIfMatchVersion];
     UpdateVpcOrigin: UpdateVpcOriginRequest => UpdateVpcOriginResult,
         "PUT" "/2020-05-31/vpc-origin/{Id}" 202 ("VpcOriginEndpointConfig" => "VpcOrigin"),
-        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, EntityAlreadyExists, InconsistentQuantities, CannotUpdateEntityWhileInUse, EntityLimitExceeded, IllegalUpdate, InvalidArgument, InvalidIfMatchVersion];
+        [PreconditionFailed, AccessDenied, EntityNotFound, UnsupportedOperation, EntityAlreadyExists,
+        InconsistentQuantities, CannotUpdateEntityWhileInUse, EntityLimitExceeded, IllegalUpdate,
+        InvalidArgument, InvalidIfMatchVersion];
     VerifyDnsConfiguration: VerifyDnsConfigurationRequest => VerifyDnsConfigurationResult,
         "POST" "/2020-05-31/verify-dns-configuration" 200 ("VerifyDnsConfigurationRequest" => "VerifyDnsConfigurationResult"),
         [AccessDenied, EntityNotFound, InvalidArgument];

@@ -16,49 +16,78 @@ operations! {
     &SERVICE;
     AssociateWebACL: AssociateWebACLRequest => AssociateWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFUnavailableEntityException, WAFInvalidOperationException, WAFLimitsExceededException, WAFFeatureNotIncludedInPricingPlanException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFUnavailableEntityException, WAFInvalidOperationException, WAFLimitsExceededException,
+        WAFFeatureNotIncludedInPricingPlanException];
     CheckCapacity: CheckCapacityRequest => CheckCapacityResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFLimitsExceededException, WAFInvalidResourceException, WAFUnavailableEntityException, WAFSubscriptionNotFoundException, WAFExpiredManagedRuleGroupVersionException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFLimitsExceededException, WAFInvalidResourceException, WAFUnavailableEntityException,
+        WAFSubscriptionNotFoundException, WAFExpiredManagedRuleGroupVersionException,
+        WAFInvalidOperationException];
     CreateAPIKey: CreateAPIKeyRequest => CreateAPIKeyResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException, WAFLimitsExceededException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException,
+        WAFLimitsExceededException];
     CreateIPSet: CreateIPSetRequest => CreateIPSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException,
+        WAFOptimisticLockException, WAFLimitsExceededException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     CreateRegexPatternSet: CreateRegexPatternSetRequest => CreateRegexPatternSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException,
+        WAFOptimisticLockException, WAFLimitsExceededException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     CreateRuleGroup: CreateRuleGroupRequest => CreateRuleGroupResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFUnavailableEntityException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFSubscriptionNotFoundException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException,
+        WAFOptimisticLockException, WAFLimitsExceededException, WAFUnavailableEntityException,
+        WAFTagOperationException, WAFTagOperationInternalErrorException,
+        WAFSubscriptionNotFoundException, WAFNonexistentItemException, WAFInvalidOperationException];
     CreateWebACL: CreateWebACLRequest => CreateWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFInvalidResourceException, WAFUnavailableEntityException, WAFNonexistentItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFSubscriptionNotFoundException, WAFInvalidOperationException, WAFConfigurationWarningException, WAFExpiredManagedRuleGroupVersionException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFDuplicateItemException,
+        WAFOptimisticLockException, WAFLimitsExceededException, WAFInvalidResourceException,
+        WAFUnavailableEntityException, WAFNonexistentItemException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFSubscriptionNotFoundException,
+        WAFInvalidOperationException, WAFConfigurationWarningException,
+        WAFExpiredManagedRuleGroupVersionException];
     DeleteAPIKey: DeleteAPIKeyRequest => DeleteAPIKeyResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException,
+        WAFInvalidParameterException, WAFInvalidOperationException];
     DeleteFirewallManagerRuleGroups: DeleteFirewallManagerRuleGroupsRequest => DeleteFirewallManagerRuleGroupsResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFInvalidOperationException];
     DeleteIPSet: DeleteIPSetRequest => DeleteIPSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     DeleteLoggingConfiguration: DeleteLoggingConfigurationRequest => DeleteLoggingConfigurationResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException,
+        WAFInvalidParameterException, WAFInvalidOperationException];
     DeletePermissionPolicy: DeletePermissionPolicyRequest => DeletePermissionPolicyResponse,
         "POST" "/" 200 ("" => ""),
         [WAFNonexistentItemException, WAFInternalErrorException, WAFInvalidParameterException];
     DeleteRegexPatternSet: DeleteRegexPatternSetRequest => DeleteRegexPatternSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     DeleteRuleGroup: DeleteRuleGroupRequest => DeleteRuleGroupResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     DeleteWebACL: DeleteWebACLRequest => DeleteWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFAssociatedItemException, WAFTagOperationException,
+        WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     DescribeAllManagedProducts: DescribeAllManagedProductsRequest => DescribeAllManagedProductsResponse,
         "POST" "/" 200 ("" => ""),
         [WAFInvalidOperationException, WAFInternalErrorException, WAFInvalidParameterException];
@@ -67,67 +96,87 @@ operations! {
         [WAFInvalidOperationException, WAFInternalErrorException, WAFInvalidParameterException];
     DescribeManagedRuleGroup: DescribeManagedRuleGroupRequest => DescribeManagedRuleGroupResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidResourceException, WAFNonexistentItemException, WAFInvalidOperationException, WAFExpiredManagedRuleGroupVersionException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidResourceException,
+        WAFNonexistentItemException, WAFInvalidOperationException,
+        WAFExpiredManagedRuleGroupVersionException];
     DisassociateWebACL: DisassociateWebACLRequest => DisassociateWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GenerateMobileSdkReleaseUrl: GenerateMobileSdkReleaseUrlRequest => GenerateMobileSdkReleaseUrlResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFInvalidOperationException];
     GetDecryptedAPIKey: GetDecryptedAPIKeyRequest => GetDecryptedAPIKeyResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFInvalidOperationException, WAFInvalidResourceException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFInvalidOperationException, WAFInvalidResourceException];
     GetIPSet: GetIPSetRequest => GetIPSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetLoggingConfiguration: GetLoggingConfigurationRequest => GetLoggingConfigurationResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFInvalidOperationException];
     GetManagedRuleSet: GetManagedRuleSetRequest => GetManagedRuleSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetMobileSdkRelease: GetMobileSdkReleaseRequest => GetMobileSdkReleaseResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFInvalidOperationException];
     GetPermissionPolicy: GetPermissionPolicyRequest => GetPermissionPolicyResponse,
         "POST" "/" 200 ("" => ""),
         [WAFNonexistentItemException, WAFInternalErrorException, WAFInvalidParameterException];
     GetRateBasedStatementManagedKeys: GetRateBasedStatementManagedKeysRequest => GetRateBasedStatementManagedKeysResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException, WAFUnsupportedAggregateKeyTypeException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException, WAFUnsupportedAggregateKeyTypeException];
     GetRegexPatternSet: GetRegexPatternSetRequest => GetRegexPatternSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetRevenueStatistics: GetRevenueStatisticsRequest => GetRevenueStatisticsResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetRevenueStatisticsSummary: GetRevenueStatisticsSummaryRequest => GetRevenueStatisticsSummaryResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetRevenueStatisticsTimeSeries: GetRevenueStatisticsTimeSeriesRequest => GetRevenueStatisticsTimeSeriesResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetRuleGroup: GetRuleGroupRequest => GetRuleGroupResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetSampledRequests: GetSampledRequestsRequest => GetSampledRequestsResponse,
         "POST" "/" 200 ("" => ""),
         [WAFNonexistentItemException, WAFInternalErrorException, WAFInvalidParameterException];
     GetTopPathStatisticsByTraffic: GetTopPathStatisticsByTrafficRequest => GetTopPathStatisticsByTrafficResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException, WAFFeatureNotIncludedInPricingPlanException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException, WAFFeatureNotIncludedInPricingPlanException];
     GetWebACL: GetWebACLRequest => GetWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     GetWebACLForResource: GetWebACLForResourceRequest => GetWebACLForResourceResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFUnavailableEntityException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFUnavailableEntityException, WAFInvalidOperationException];
     ListAPIKeys: ListAPIKeysRequest => ListAPIKeysResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException, WAFInvalidResourceException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException,
+        WAFInvalidResourceException];
     ListAvailableManagedRuleGroupVersions: ListAvailableManagedRuleGroupVersionsRequest => ListAvailableManagedRuleGroupVersionsResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     ListAvailableManagedRuleGroups: ListAvailableManagedRuleGroupsRequest => ListAvailableManagedRuleGroupsResponse,
         "POST" "/" 200 ("" => ""),
         [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException];
@@ -148,47 +197,70 @@ operations! {
         [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException];
     ListResourcesForWebACL: ListResourcesForWebACLRequest => ListResourcesForWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFInvalidParameterException,
+        WAFInvalidOperationException];
     ListRuleGroups: ListRuleGroupsRequest => ListRuleGroupsResponse,
         "POST" "/" 200 ("" => ""),
         [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException];
     ListSettlementRecords: ListSettlementRecordsRequest => ListSettlementRecordsResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFInvalidOperationException];
     ListTagsForResource: ListTagsForResourceRequest => ListTagsForResourceResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     ListWebACLs: ListWebACLsRequest => ListWebACLsResponse,
         "POST" "/" 200 ("" => ""),
         [WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidOperationException];
     PutLoggingConfiguration: PutLoggingConfigurationRequest => PutLoggingConfigurationResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException, WAFServiceLinkedRoleErrorException, WAFInvalidParameterException, WAFInvalidOperationException, WAFLimitsExceededException, WAFLogDestinationPermissionIssueException, WAFFeatureNotIncludedInPricingPlanException];
+        [WAFInternalErrorException, WAFNonexistentItemException, WAFOptimisticLockException,
+        WAFServiceLinkedRoleErrorException, WAFInvalidParameterException, WAFInvalidOperationException,
+        WAFLimitsExceededException, WAFLogDestinationPermissionIssueException,
+        WAFFeatureNotIncludedInPricingPlanException];
     PutManagedRuleSetVersions: PutManagedRuleSetVersionsRequest => PutManagedRuleSetVersionsResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFInvalidOperationException];
     PutPermissionPolicy: PutPermissionPolicyRequest => PutPermissionPolicyResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFNonexistentItemException, WAFInternalErrorException, WAFInvalidParameterException, WAFInvalidPermissionPolicyException];
+        [WAFNonexistentItemException, WAFInternalErrorException, WAFInvalidParameterException,
+        WAFInvalidPermissionPolicyException];
     TagResource: TagResourceRequest => TagResourceResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFLimitsExceededException, WAFNonexistentItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFLimitsExceededException,
+        WAFNonexistentItemException, WAFTagOperationException, WAFTagOperationInternalErrorException,
+        WAFInvalidOperationException];
     UntagResource: UntagResourceRequest => UntagResourceResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFTagOperationException, WAFTagOperationInternalErrorException, WAFInvalidOperationException];
     UpdateIPSet: UpdateIPSetRequest => UpdateIPSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException,
+        WAFInvalidOperationException];
     UpdateManagedRuleSetVersionExpiryDate: UpdateManagedRuleSetVersionExpiryDateRequest => UpdateManagedRuleSetVersionExpiryDateResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFOptimisticLockException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFOptimisticLockException, WAFInvalidOperationException];
     UpdateRegexPatternSet: UpdateRegexPatternSetRequest => UpdateRegexPatternSetResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFInvalidOperationException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException,
+        WAFInvalidOperationException];
     UpdateRuleGroup: UpdateRuleGroupRequest => UpdateRuleGroupResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFUnavailableEntityException, WAFSubscriptionNotFoundException, WAFInvalidOperationException, WAFConfigurationWarningException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException,
+        WAFUnavailableEntityException, WAFSubscriptionNotFoundException, WAFInvalidOperationException,
+        WAFConfigurationWarningException];
     UpdateWebACL: UpdateWebACLRequest => UpdateWebACLResponse,
         "POST" "/" 200 ("" => ""),
-        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException, WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException, WAFInvalidResourceException, WAFUnavailableEntityException, WAFSubscriptionNotFoundException, WAFInvalidOperationException, WAFExpiredManagedRuleGroupVersionException, WAFConfigurationWarningException, WAFFeatureNotIncludedInPricingPlanException];
+        [WAFInternalErrorException, WAFInvalidParameterException, WAFNonexistentItemException,
+        WAFDuplicateItemException, WAFOptimisticLockException, WAFLimitsExceededException,
+        WAFInvalidResourceException, WAFUnavailableEntityException, WAFSubscriptionNotFoundException,
+        WAFInvalidOperationException, WAFExpiredManagedRuleGroupVersionException,
+        WAFConfigurationWarningException, WAFFeatureNotIncludedInPricingPlanException];
 }
