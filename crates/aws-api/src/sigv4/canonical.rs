@@ -14,44 +14,26 @@ const PATH_ENCODED: &AsciiSet = &QUERY_ENCODED.remove(b'/');
 /// The parameter that is not part of what is signed: the signature itself.
 const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
-/// The canonical request, for each form of the path that clients sign.
-///
-/// AWS removes dot segments and doubled slashes before signing, and so do botocore and the JavaScript SDK; the SDK for Go
-/// signs the path as it sends it. For paths without either, and the API has only such, there is one form.
-pub(super) fn canonical_requests(
+/// The request as it is signed, with `path` in place of its own, `headers` in place of its own, and of these only the
+/// `signed` ones.
+pub(super) fn canonical_request(
     request: &Request<'_>,
+    path: &str,
     headers: &HeaderMap,
-    signed_headers: &[String],
+    signed: &[String],
     payload_hash: &str,
-) -> Vec<Vec<u8>> {
-    let (before_path, after_path) = around_path(request, headers, signed_headers, payload_hash);
-    let normalized = normalized_path(request.path);
-    let as_sent = (normalized != request.path && !request.path.is_empty()).then_some(request.path);
-    [Some(normalized.as_str()), as_sent]
-        .into_iter()
-        .flatten()
-        .map(|path| {
-            let path = percent_encode(path.as_bytes(), PATH_ENCODED).to_string();
-            [before_path.as_bytes(), path.as_bytes(), &after_path].concat()
-        })
-        .collect()
-}
-
-fn around_path(
-    request: &Request<'_>,
-    headers: &HeaderMap,
-    signed_headers: &[String],
-    payload_hash: &str,
-) -> (String, Vec<u8>) {
-    let mut after = format!("\n{}\n", canonical_query(request.query)).into_bytes();
-    for name in signed_headers {
-        after.extend_from_slice(name.as_bytes());
-        after.push(b':');
-        after.extend_from_slice(&canonical_values(headers, name));
-        after.push(b'\n');
+) -> Vec<u8> {
+    let path = percent_encode(path.as_bytes(), PATH_ENCODED);
+    let query = canonical_query(request.query);
+    let mut canonical = format!("{}\n{path}\n{query}\n", request.method).into_bytes();
+    for name in signed {
+        canonical.extend_from_slice(name.as_bytes());
+        canonical.push(b':');
+        canonical.extend_from_slice(&canonical_values(headers, name));
+        canonical.push(b'\n');
     }
-    after.extend_from_slice(format!("\n{}\n{payload_hash}", signed_headers.join(";")).as_bytes());
-    (format!("{}\n", request.method), after)
+    canonical.extend_from_slice(format!("\n{}\n{payload_hash}", signed.join(";")).as_bytes());
+    canonical
 }
 
 /// All values of a header, in the order received: each without spaces around it and with single ones within.
@@ -93,7 +75,7 @@ fn recoded(text: &str) -> String {
 }
 
 /// The path without empty and dot segments (RFC 3986 section 5.2.4, and "consecutive slashes" as AWS has it).
-fn normalized_path(path: &str) -> String {
+pub(super) fn normalized_path(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {
         match segment {

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, CONNECTION, EXPECT, TRANSFER_ENCODING, USER_AG
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ALGORITHM;
-use super::canonical::canonical_requests;
+use super::canonical::{canonical_request, normalized_path};
 use super::error::SignatureError;
 use super::key::{Scope, Secret, SigningKey, sha256_hex, string_to_sign};
 use super::signing_time::SigningTime;
@@ -51,11 +51,10 @@ pub fn sign(
     headers.extend(added.clone());
     let signed_headers = signed_headers(&headers);
     let payload = sha256_hex(request.body);
-    let signature = canonical_requests(request, &headers, &signed_headers, &payload)
-        .first()
-        .map(|canonical| string_to_sign(&time.text, &scope, canonical))
-        .map(|text| SigningKey::derive(credentials.secret, &scope).sign(&text))
-        .unwrap_or_default();
+    let path = normalized_path(request.path);
+    let canonical = canonical_request(request, &path, &headers, &signed_headers, &payload);
+    let signature =
+        SigningKey::derive(credentials.secret, &scope).sign(&string_to_sign(&time.text, &scope, &canonical));
     let authorization = format!(
         "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={signature}",
         credentials.access_key_id,

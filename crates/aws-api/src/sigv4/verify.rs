@@ -1,8 +1,9 @@
 //! Verifying a signed request.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
-use super::canonical::canonical_requests;
+use super::canonical::{canonical_request, normalized_path};
 use super::claim::Claim;
 use super::error::SignatureError;
 use super::key::{Secret, SigningKey, string_to_sign};
@@ -57,11 +58,11 @@ pub fn verify(
     let payload = payload_hash(claim.payload.as_deref(), request.body, expectations.payload)?;
 
     let key = SigningKey::derive(&secret, &claim.scope);
-    let verified = canonical_requests(request, request.headers, &claim.signed_headers, &payload).iter().any(
-        |canonical| {
-            key.verifies(&string_to_sign(&claim.time.text, &claim.scope, canonical), &claim.signature)
-        },
-    );
+    let verified = signed_paths(request.path).iter().any(|path| {
+        let signed = &claim.signed_headers;
+        let canonical = canonical_request(request, path, request.headers, signed, &payload);
+        key.verifies(&string_to_sign(&claim.time.text, &claim.scope, &canonical), &claim.signature)
+    });
     if !verified {
         return Err(SignatureError::Mismatch);
     }
@@ -71,6 +72,20 @@ pub fn verify(
         service: claim.scope.service,
         session_token: claim.session_token,
     })
+}
+
+/// The forms of a path that clients sign.
+///
+/// AWS removes dot segments and doubled slashes before signing, and so do botocore and the JavaScript SDK; the SDK for Go
+/// signs the path as it sends it. Paths of the API have neither, and so one form.
+fn signed_paths(path: &str) -> Vec<Cow<'_, str>> {
+    let normalized = normalized_path(path);
+    let mut paths = vec![];
+    if normalized != path {
+        paths.push(Cow::Borrowed(path));
+    }
+    paths.push(Cow::Owned(normalized));
+    paths
 }
 
 fn check_scope(claim: &Claim, services: &[&str]) -> Result<(), SignatureError> {
