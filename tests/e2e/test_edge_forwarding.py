@@ -16,10 +16,9 @@ from harness.config import (
     without,
 )
 from harness.http1 import chunk, head_bytes
-from harness.origin import always, once_per_connection
+from harness.origin import RecordingOrigin, always, once_per_connection
 
 VIA = re.compile(r"\d(\.\d)? \S+\.cloudfront\.net \(CloudFront\)")
-SECRET_TEXT = b"127.0.0.1"
 BOTH_VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
 
 
@@ -127,8 +126,6 @@ def test_a8_first_matching_path_pattern_wins(patterned, target, expected):
 @pytest.fixture(scope="module")
 def patterned(mantlet):
     """One origin per behavior; each answers its own name."""
-    from harness.origin import RecordingOrigin
-
     patterns = {"deep": "/api/*", "one": "/v?/x", "bare": "bare", "jpg": "*.jpg", "never": "/api/photo.jpg"}
     origins = {name: RecordingOrigin(always(body=name.encode())) for name in ["default", *patterns]}
     config = api_distribution(
@@ -174,7 +171,7 @@ def test_a10_https_only_over_http_is_403(front):
 
 
 def test_a10_allow_all_over_http_is_forwarded(front):
-    origin, viewer = front(default=behavior(ViewerProtocolPolicy="allow-all"))
+    _, viewer = front(default=behavior(ViewerProtocolPolicy="allow-all"))
     assert viewer.get(scheme="http").status == 200
 
 

@@ -191,9 +191,10 @@ class Http2Connection:
         names = [(name.lower(), str(value)) for name, value in fields]
         authority = next(value for name, value in names if name == "host")
         pseudo = [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path)]
-        stream = self.streams[number] = Http2Stream(self, number)
         rest = [(name, value) for name, value in names if name != "host"]
-        self.h2.send_headers(number, pseudo + rest, end_stream=end)
+        encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pseudo + rest]
+        stream = self.streams[number] = Http2Stream(self, number)
+        self.h2.send_headers(number, encoded, end_stream=end)
         self.flush()
         return stream
 
