@@ -1,0 +1,52 @@
+//! Every limit and duration of the binary, with its reason.
+
+use std::time::Duration;
+
+/// How long `SIGTERM` waits for requests in flight, unless `--drain-limit` says otherwise: what service managers and
+/// load balancers commonly allow before they kill.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a start waits until the edge serves what is stored. Linking is fast; this is for a machine in trouble.
+pub(crate) const EDGE_CATCH_UP_MAX: Duration = Duration::from_secs(60);
+
+/// How long the control plane's open connections may go on once the edge has drained.
+pub(crate) const API_DRAIN_MAX: Duration = Duration::from_secs(2);
+
+/// How long `mantlet up` waits for `Deployed`. A change arrives in milliseconds.
+pub(crate) const DEPLOYED_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// How often `mantlet up` asks whether the distribution is `Deployed`: a person does not notice it.
+pub(crate) const DEPLOYED_POLL: Duration = Duration::from_millis(50);
+
+/// How long one exchange of `mantlet up` with the API may take.
+pub(crate) const API_EXCHANGE_MAX: Duration = Duration::from_secs(30);
+
+/// The largest answer that `mantlet up` reads from the API; a page of 100 distributions is a tenth of it.
+pub(crate) const API_ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// The largest file that is read whole: credentials, certificates and keys are a few kilobytes.
+pub(crate) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// How often taking the lock is tried before the directory counts as taken: `mantlet env` holds it for an instant when
+/// it looks whether somebody does.
+pub(crate) const LOCK_TRIES_MAX: u32 = 5;
+
+/// The time between two tries for the lock.
+pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(20);
+
+/// How long a certificate authority is valid: longer than the machine, so that trust is asked for once.
+pub(crate) const AUTHORITY_DAYS: i64 = 3_650;
+
+/// How long an issued certificate is valid. Apple's systems refuse more than 825 days even from authorities that the
+/// user added; it is issued anew at every start.
+pub(crate) const CERTIFICATE_DAYS: i64 = 820;
+
+/// How far the start of a certificate's validity lies in the past, for machines whose clocks differ.
+pub(crate) const CLOCK_DIFFERENCE_MAX: time::Duration = time::Duration::hours(1);
+
+/// The most edge threads: more than any machine has cores, few enough that a mistyped number does no harm.
+pub(crate) const EDGE_THREADS_MAX: usize = 1_024;
+
+/// The longest domain suffix. A domain name has 253 characters at most (RFC 1035, 2.3.4), and a distribution's own
+/// label and a file name that holds the suffix need room.
+pub(crate) const SUFFIX_BYTES_MAX: usize = 200;
