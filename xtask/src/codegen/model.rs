@@ -77,6 +77,8 @@ pub(crate) struct Shape {
     pub sensitive: bool,
     #[serde(default)]
     pub flattened: bool,
+    #[serde(rename = "union", default)]
+    pub is_union: bool,
     #[serde(default)]
     pub exception: bool,
     #[serde(default)]

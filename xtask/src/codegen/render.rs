@@ -99,7 +99,8 @@ impl Renderer<'_> {
 
     fn structure(&self, name: &str, shape: &Shape) -> Result<String> {
         let rust_name = names::shape(name);
-        let mut text = format!("structure! {{\n    pub struct {rust_name} {{\n");
+        let keyword = if shape.is_union { "union " } else { "" };
+        let mut text = format!("structure! {{\n    {keyword}pub struct {rust_name} {{\n");
         for (member_name, member) in shape.members.iter() {
             let required = shape.required.iter().any(|required| required == member_name);
             let field = names::field(member_name);

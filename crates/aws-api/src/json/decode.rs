@@ -56,16 +56,14 @@ fn decode_structure(
     structure: &mut dyn Structure,
 ) -> Result<(), DecodeError> {
     let schema = structure.schema();
-    for (member, place) in schema.members.iter().zip(structure.members_mut()) {
-        match object.remove(member.name) {
-            None | Some(Json::Null) if member.required => {
-                return Err(DecodeError::from(Fault::Missing).inside(member.name));
-            }
-            None | Some(Json::Null) => {}
-            Some(json) => decode_value(json, place).map_err(|error| error.inside(member.name))?,
+    let mut present = vec![false; schema.members.len()];
+    for (index, (member, place)) in schema.members.iter().zip(structure.members_mut()).enumerate() {
+        if let Some(json) = object.remove(member.name).filter(|json| !json.is_null()) {
+            decode_value(json, place).map_err(|error| error.inside(member.name))?;
+            present[index] = true;
         }
     }
-    Ok(())
+    schema.check_presence(&present)
 }
 
 fn decode_value(json: Json, place: &mut dyn Value) -> Result<(), DecodeError> {

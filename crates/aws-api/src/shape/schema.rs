@@ -1,5 +1,7 @@
 //! The static description of a structure: its members' names, where each travels, whether it must be there.
 
+use crate::decode_error::{DecodeError, Fault};
+
 /// What a service model says about a structure.
 #[derive(Debug)]
 pub struct StructureSchema {
@@ -7,6 +9,8 @@ pub struct StructureSchema {
     pub name: &'static str,
     /// The members, in the model's order.
     pub members: &'static [Member],
+    /// Whether exactly one member may be there.
+    pub is_union: bool,
 }
 
 impl StructureSchema {
@@ -20,6 +24,18 @@ impl StructureSchema {
     /// The index of the member that is the whole body, if there is one.
     pub(crate) fn payload(&self) -> Option<usize> {
         self.members.iter().position(|member| member.location == Location::Payload)
+    }
+
+    /// Checks which members a document gave: every required one, and in a union one alone.
+    pub(crate) fn check_presence(&self, present: &[bool]) -> Result<(), DecodeError> {
+        let body = self.members.iter().zip(present).filter(|(member, _)| member.location == Location::Body);
+        if let Some((member, _)) = body.clone().find(|(member, present)| member.required && !**present) {
+            return Err(DecodeError::from(Fault::Missing).inside(member.name));
+        }
+        if self.is_union && body.filter(|(_, present)| **present).count() != 1 {
+            return Err(Fault::WrongType("one member alone").into());
+        }
+        Ok(())
     }
 
     /// Whether any member travels inside the body.

@@ -17,7 +17,7 @@ pub trait Structure {
 /// The structure of an operation that takes or returns nothing.
 impl Structure for () {
     fn schema(&self) -> &'static StructureSchema {
-        static SCHEMA: StructureSchema = StructureSchema { name: "Unit", members: &[] };
+        static SCHEMA: StructureSchema = StructureSchema { name: "Unit", members: &[], is_union: false };
         &SCHEMA
     }
 
@@ -30,9 +30,16 @@ impl Structure for () {
     }
 }
 
-/// Writes a structure, its schema and its window for the codecs.
+/// Writes a structure, its schema and its window for the codecs. A union is a structure whose members exclude
+/// each other.
 macro_rules! structure {
-    ($(#[$attribute:meta])* pub struct $name:ident { $(pub $field:ident: $type:ty = $member:expr,)* }) => {
+    ($(#[$attribute:meta])* pub struct $name:ident { $($members:tt)* }) => {
+        $crate::shape::structure! { false $(#[$attribute])* pub struct $name { $($members)* } }
+    };
+    (union pub struct $name:ident { $($members:tt)* }) => {
+        $crate::shape::structure! { true pub struct $name { $($members)* } }
+    };
+    ($is_union:literal $(#[$attribute:meta])* pub struct $name:ident { $(pub $field:ident: $type:ty = $member:expr,)* }) => {
         $(#[$attribute])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
@@ -41,8 +48,11 @@ macro_rules! structure {
 
         impl $crate::shape::Structure for $name {
             fn schema(&self) -> &'static $crate::shape::StructureSchema {
-                static SCHEMA: $crate::shape::StructureSchema =
-                    $crate::shape::StructureSchema { name: stringify!($name), members: &[$($member),*] };
+                static SCHEMA: $crate::shape::StructureSchema = $crate::shape::StructureSchema {
+                    name: stringify!($name),
+                    members: &[$($member),*],
+                    is_union: $is_union,
+                };
                 &SCHEMA
             }
 

@@ -1,5 +1,6 @@
 //! JSON that attacks its reader is refused with the code that the services use.
 
+use crate::acm::SearchCertificatesRequest;
 use crate::json;
 use crate::operation::Protocol;
 use crate::wafv2::{CreateWebACLRequest, GetSampledRequestsRequest, TagResourceRequest};
@@ -32,6 +33,19 @@ fn faults_name_the_member() {
     );
     refused("[]", "SerializationException", "the value is not an object.");
     refused("{", "SerializationException", "The document is not valid JSON.");
+}
+
+#[test]
+fn a_union_has_one_member() {
+    let decode = |statement: &str| {
+        let document = format!("{{\"FilterStatement\":{statement}}}");
+        json::decode(document.as_bytes(), &mut SearchCertificatesRequest::default())
+    };
+    decode("{\"And\":[]}").unwrap();
+    decode("{\"And\":[],\"Or\":null}").unwrap();
+    let error = decode("{\"And\":[],\"Or\":[]}").unwrap_err();
+    assert_eq!(error.to_string(), "FilterStatement: the value is not one member alone.");
+    decode("{}").unwrap_err();
 }
 
 #[test]

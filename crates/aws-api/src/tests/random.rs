@@ -35,9 +35,14 @@ impl Random {
     }
 
     fn structure(&mut self, structure: &mut dyn Structure) {
-        let members = structure.schema().members;
-        for (member, place) in members.iter().zip(structure.members_mut()) {
-            if member.required || (self.may_grow() && self.below(10) < 7) {
+        let schema = structure.schema();
+        let chosen = self.below(schema.members.len().max(1) as u64);
+        for ((index, member), place) in (0..).zip(schema.members).zip(structure.members_mut()) {
+            if schema.is_union {
+                if index == chosen {
+                    self.value(place, member.location);
+                }
+            } else if member.required || (self.may_grow() && self.below(10) < 7) {
                 self.value(place, member.location);
             }
         }
@@ -52,7 +57,9 @@ impl Random {
             Slot::Integer(place) => *place = i32::try_from(self.below(1 << 31)).unwrap(),
             Slot::Long(place) => *place = i64::try_from(self.below(1 << 60)).unwrap() - (1 << 59),
             Slot::Double(place) => *place = f64::from(u32::try_from(self.below(1 << 20)).unwrap()) / 1024.0,
-            Slot::Blob(place) => place.extend((0..=self.below(40)).map(|byte| byte.to_le_bytes()[0] * 7)),
+            Slot::Blob(place) => {
+                place.extend((0..=self.below(40)).map(|byte| byte.to_le_bytes()[0].wrapping_mul(7)))
+            }
             Slot::Timestamp(place) => {
                 let milliseconds = i64::try_from(self.below(4_000_000_000_000)).unwrap();
                 *place = Timestamp::from_unix_milliseconds(milliseconds).unwrap();

@@ -4,7 +4,7 @@
 use super::reader::{Event, Reader, is_blank};
 use crate::decode_error::{DecodeError, Fault};
 use crate::scalar;
-use crate::shape::{List, Location, Member, Slot, Structure, Value};
+use crate::shape::{List, Member, Slot, Structure, Value};
 
 /// Decodes a document whose root element is `root` into the body members of a structure.
 pub(crate) fn decode(
@@ -48,13 +48,7 @@ fn decode_structure(reader: &mut Reader<'_>, structure: &mut dyn Structure) -> R
             Event::Finish => return Err(Fault::Syntax("The document ends too early").into()),
         }
     }
-    let absent = |(member, present): &(&Member, bool)| {
-        member.required && member.location == Location::Body && !present
-    };
-    match schema.members.iter().zip(present).find(absent) {
-        Some((member, _)) => Err(DecodeError::from(Fault::Missing).inside(member.name)),
-        None => Ok(()),
-    }
+    schema.check_presence(&present)
 }
 
 fn decode_value(reader: &mut Reader<'_>, member: &Member, place: &mut dyn Value) -> Result<(), DecodeError> {

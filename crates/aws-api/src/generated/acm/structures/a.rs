@@ -26,7 +26,7 @@ structure! {
 }
 
 structure! {
-    pub struct AcmCertificateMetadataFilter {
+    union pub struct AcmCertificateMetadataFilter {
         pub status: Option<CertificateStatus> = Member::body("Status"),
         pub renewal_status: Option<RenewalStatus> = Member::body("RenewalStatus"),
         pub r#type: Option<CertificateType> = Member::body("Type"),

@@ -5,7 +5,7 @@ use super::super::*;
 use crate::shape::{Member, Timestamp, structure};
 
 structure! {
-    pub struct CertificateAuthority {
+    union pub struct CertificateAuthority {
         pub public_certificate_authority: Option<PublicCertificateAuthority> = Member::body("PublicCertificateAuthority"),
     }
 }
@@ -47,7 +47,7 @@ structure! {
 }
 
 structure! {
-    pub struct CertificateFilter {
+    union pub struct CertificateFilter {
         pub certificate_arn: Option<String> = Member::body("CertificateArn"),
         pub x509_attribute_filter: Option<X509AttributeFilter> = Member::body("X509AttributeFilter"),
         pub acm_certificate_metadata_filter: Option<AcmCertificateMetadataFilter> = Member::body("AcmCertificateMetadataFilter"),
@@ -55,7 +55,7 @@ structure! {
 }
 
 structure! {
-    pub struct CertificateFilterStatement {
+    union pub struct CertificateFilterStatement {
         pub and: Option<Vec<CertificateFilterStatement>> = Member::body("And"),
         pub or: Option<Vec<CertificateFilterStatement>> = Member::body("Or"),
         pub not: Option<Box<CertificateFilterStatement>> = Member::body("Not"),
@@ -64,7 +64,7 @@ structure! {
 }
 
 structure! {
-    pub struct CertificateMetadata {
+    union pub struct CertificateMetadata {
         pub acm_certificate_metadata: Option<AcmCertificateMetadata> = Member::body("AcmCertificateMetadata"),
     }
 }

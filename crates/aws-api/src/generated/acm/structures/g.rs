@@ -5,7 +5,7 @@ use super::super::*;
 use crate::shape::{Member, structure};
 
 structure! {
-    pub struct GeneralName {
+    union pub struct GeneralName {
         pub directory_name: Option<DistinguishedName> = Member::body("DirectoryName"),
         pub dns_name: Option<String> = Member::body("DnsName"),
         pub ip_address: Option<String> = Member::body("IpAddress"),

@@ -5,13 +5,13 @@ use super::super::*;
 use crate::shape::{Member, structure};
 
 structure! {
-    pub struct PrevalidationDetails {
+    union pub struct PrevalidationDetails {
         pub dns_prevalidation: Option<DnsPrevalidationDetails> = Member::body("DnsPrevalidation"),
     }
 }
 
 structure! {
-    pub struct PrevalidationOptions {
+    union pub struct PrevalidationOptions {
         pub dns_prevalidation: Option<DnsPrevalidationOptions> = Member::body("DnsPrevalidation"),
     }
 }

@@ -5,13 +5,13 @@ use super::super::*;
 use crate::shape::{Member, structure};
 
 structure! {
-    pub struct SubjectAlternativeNameFilter {
+    union pub struct SubjectAlternativeNameFilter {
         pub dns_name: Option<DnsNameFilter> = Member::body("DnsName"),
     }
 }
 
 structure! {
-    pub struct SubjectFilter {
+    union pub struct SubjectFilter {
         pub common_name: Option<CommonNameFilter> = Member::body("CommonName"),
     }
 }

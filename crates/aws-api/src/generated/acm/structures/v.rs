@@ -5,7 +5,7 @@ use super::super::*;
 use crate::shape::{Member, structure};
 
 structure! {
-    pub struct ValidationChallenge {
+    union pub struct ValidationChallenge {
         pub email_validation_challenge: Option<EmailValidationChallenge> = Member::body("EmailValidationChallenge"),
         pub dns_validation_challenge: Option<DnsValidationChallenge> = Member::body("DnsValidationChallenge"),
     }

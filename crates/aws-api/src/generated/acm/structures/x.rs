@@ -5,7 +5,7 @@ use super::super::*;
 use crate::shape::{Member, Timestamp, structure};
 
 structure! {
-    pub struct X509AttributeFilter {
+    union pub struct X509AttributeFilter {
         pub subject: Option<SubjectFilter> = Member::body("Subject"),
         pub subject_alternative_name: Option<SubjectAlternativeNameFilter> = Member::body("SubjectAlternativeName"),
         pub extended_key_usage: Option<ExtendedKeyUsageName> = Member::body("ExtendedKeyUsage"),

@@ -14,7 +14,7 @@ structure! {
 }
 
 structure! {
-    pub struct CaCertificatesBundleSource {
+    union pub struct CaCertificatesBundleSource {
         pub ca_certificates_bundle_s3_location: Option<CaCertificatesBundleS3Location> = Member::body("CaCertificatesBundleS3Location"),
     }
 }
