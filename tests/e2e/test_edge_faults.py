@@ -5,6 +5,7 @@ import socket
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from harness.config import api_distribution, behavior, origin_at
 from harness.demo import DemoApi, image_form, json_bytes, log_in

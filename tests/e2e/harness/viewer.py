@@ -91,9 +91,6 @@ class Http1Connection:
             if content:
                 yield content
 
-    def end_sending(self):
-        self.wire.socket.shutdown(socket.SHUT_WR)
-
     def closed_within(self, seconds=PATIENCE):
         return self.wire.closed_within(seconds)
 
