@@ -58,7 +58,7 @@ impl Random {
             Slot::Long(place) => *place = i64::try_from(self.below(1 << 60)).unwrap() - (1 << 59),
             Slot::Double(place) => *place = f64::from(u32::try_from(self.below(1 << 20)).unwrap()) / 1024.0,
             Slot::Blob(place) => {
-                place.extend((0..=self.below(40)).map(|byte| byte.to_le_bytes()[0].wrapping_mul(7)))
+                place.extend((0..=self.below(40)).map(|byte| byte.to_le_bytes()[0].wrapping_mul(7)));
             }
             Slot::Timestamp(place) => {
                 let milliseconds = i64::try_from(self.below(4_000_000_000_000)).unwrap();
