@@ -113,56 +113,14 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         let check = |text: &str, error| assert_eq!(Host::parse(text.as_bytes()), Err(error), "{text:?}");
-        for text in [
-            "",
-            ".",
-            "a.",
-            ".a",
-            "a..b",
-            "a b",
-            "a, b",
-            "a,b",
-            "a@b",
-            "a/b",
-            "a?b",
-            "a#b",
-            "a%41",
-            "a\\b",
-            "a\u{e9}",
-            "*",
-            "[",
-            "[]",
-            "[::1",
-            "::1",
-            "[::1]a",
-            "[::1%eth0]",
-            "[v1.x]",
-            "127.1",
-            "0177.0.0.1",
-            "256.0.0.1",
-            "1.2.3.4.5",
-            "12345",
-            " a",
-            "a\t",
-            "$(a)",
-            "a'b",
-            "[a]",
-        ] {
+        let names = r". a. .a a..b a,b a@b a/b a?b a#b a%41 a\b * [ [] [::1 ::1 [::1]a [::1%eth0] [v1.x] [a] $(a) a'b";
+        let addresses = "127.1 0177.0.0.1 256.0.0.1 1.2.3.4.5 12345";
+        for text in
+            names.split(' ').chain(addresses.split(' ')).chain(["", "a b", "a, b", " a", "a\t", "a\u{e9}"])
+        {
             check(text, HostError::NameInvalid);
         }
-        for text in [
-            "a:",
-            "a:0",
-            "a:65536",
-            "a:+1",
-            "a:-1",
-            "a:80:80",
-            "a:8 0",
-            "a:000080",
-            "[::1]:",
-            "a:x",
-            "user:pass@b",
-        ] {
+        for text in "a: a:0 a:65536 a:+1 a:-1 a:80:80 a:000080 a:x [::1]: user:pass@b http://a".split(' ') {
             check(text, HostError::PortInvalid);
         }
         check(&"a".repeat(64), HostError::NameInvalid);
