@@ -1,1 +1,40 @@
-//! control
+//! The control plane: it performs the operations of the API.
+//!
+//! A change is validated, with errors that say what to change; compiled to the bundle that edges run;
+//! linked on trial with everything else; and committed in one small transaction, record and bundle
+//! together. Reading computes the status from what the edges have applied, so `Deployed` cannot lie.
+//! What restricts access and is not enforced is refused.
+//!
+//! [`Control::answer`] turns one request into one answer, [`serve`] puts it behind a listener, and
+//! [`seed_managed_policies`] makes a store ready.
+//!
+//! Does not know about: viewers' requests, sockets to origins, how an edge works, how bundles travel,
+//! files, flags, or the environment.
+
+mod authentication;
+mod cache_behavior;
+mod commit;
+mod compile;
+mod control;
+mod defaults;
+mod dispatch;
+mod enforcement;
+mod entity_tag;
+mod errors;
+mod identifier;
+mod limits;
+mod managed;
+mod operations;
+mod paging;
+mod quotas;
+mod records;
+mod server;
+#[cfg(test)]
+mod test_support;
+mod validate;
+
+pub use authentication::{AccessKeys, Authentication};
+pub use control::{Control, ControlSettings, Transport};
+pub use enforcement::unenforced_settings;
+pub use managed::{SeedError, seed_managed_policies};
+pub use server::{RenderMetrics, serve};

@@ -1,0 +1,147 @@
+//! From what the user wrote to the bundle that edges run.
+
+mod forwarded_values;
+mod policies;
+
+use aws_api::ApiError;
+use aws_api::cloudfront::{
+    CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion, MinimumProtocolVersion, Origin,
+    OriginProtocolPolicy, ViewerProtocolPolicy,
+};
+use edge_config::{Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet};
+
+use self::forwarded_values::{compile_forwarded_values, origin_request_policy_of};
+pub(crate) use self::policies::{compile_cache_policy, compile_origin_request_policy};
+use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
+use crate::errors::invalid_argument;
+use crate::managed;
+use crate::validate::aliases::parse_aliases;
+use crate::validate::cache_behaviors::{parse_path_pattern, policy_id};
+use crate::validate::origin_address::parse_origin_address;
+use crate::validate::origin_groups;
+
+/// Compiles a distribution that was validated.
+pub(crate) fn compile_distribution(
+    config: &DistributionConfig,
+    domain_name: &HostName,
+) -> Result<Bundle, ApiError> {
+    let compile_behavior = |behavior: &AnyCacheBehavior| compile_cache_behavior(config, behavior);
+    let certificate = config.viewer_certificate.as_ref();
+    let minimum = certificate.and_then(|certificate| certificate.minimum_protocol_version);
+    Ok(Bundle::Distribution(Distribution {
+        domain_name: domain_name.clone(),
+        aliases: parse_aliases(config)?,
+        enabled: config.enabled,
+        http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
+        minimum_protocol_version: compile_minimum_protocol_version(minimum),
+        origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,
+        cache_behaviors: cache_behaviors(config).iter().map(compile_behavior).collect::<Result<_, _>>()?,
+    }))
+}
+
+/// Whether no response of a cache behavior can be stored.
+pub(crate) fn disables_caching(settings: &DefaultCacheBehavior) -> bool {
+    match policy_id(settings.cache_policy_id.as_deref()) {
+        Some(id) => id == managed::CACHING_DISABLED_ID,
+        None => [settings.min_ttl, settings.default_ttl, settings.max_ttl].iter().all(|ttl| *ttl == Some(0)),
+    }
+}
+
+/// Older policies than TLS 1.2 are served as 1.2.
+fn compile_minimum_protocol_version(
+    minimum: Option<MinimumProtocolVersion>,
+) -> edge_config::MinimumProtocolVersion {
+    match minimum {
+        Some(MinimumProtocolVersion::TLSv1_3_2025) => edge_config::MinimumProtocolVersion::Tls13,
+        _ => edge_config::MinimumProtocolVersion::Tls12,
+    }
+}
+
+fn compile_origin(origin: &Origin) -> Result<edge_config::Origin, ApiError> {
+    let custom = origin.custom_origin_config.as_ref();
+    let headers = origin.custom_headers.as_ref().map(CustomHeaders::items).unwrap_or_default();
+    let read_timeout = custom
+        .and_then(|custom| custom.origin_read_timeout)
+        .or(origin.s3_origin_config.as_ref().and_then(|bucket| bucket.origin_read_timeout));
+    let keepalive_timeout = custom.and_then(|custom| custom.origin_keepalive_timeout);
+    Ok(edge_config::Origin {
+        id: origin.id.clone(),
+        address: parse_origin_address(origin)?,
+        http_port: number(custom.map_or(80, |custom| custom.http_port))?,
+        https_port: number(custom.map_or(443, |custom| custom.https_port))?,
+        // Buckets are asked as the viewer asks ("Require HTTPS for communication between CloudFront
+        // and your Amazon S3 origin").
+        protocol_policy: custom.map_or(edge_config::OriginProtocolPolicy::MatchViewer, |custom| {
+            compile_protocol_policy(custom.origin_protocol_policy)
+        }),
+        path: origin.origin_path.clone().unwrap_or_default(),
+        custom_headers: headers
+            .iter()
+            .map(|header| (header.header_name.clone(), header.header_value.clone().into_inner()))
+            .collect(),
+        connection_attempts: number(origin.connection_attempts.unwrap_or(3))?,
+        connection_timeout_seconds: number(origin.connection_timeout.unwrap_or(10))?,
+        read_timeout_seconds: number(read_timeout.unwrap_or(30))?,
+        keepalive_timeout_seconds: number(keepalive_timeout.unwrap_or(5))?,
+        response_completion_timeout_seconds: origin.response_completion_timeout.map(number).transpose()?,
+    })
+}
+
+fn compile_protocol_policy(policy: OriginProtocolPolicy) -> edge_config::OriginProtocolPolicy {
+    match policy {
+        OriginProtocolPolicy::HttpOnly => edge_config::OriginProtocolPolicy::HttpOnly,
+        OriginProtocolPolicy::HttpsOnly => edge_config::OriginProtocolPolicy::HttpsOnly,
+        OriginProtocolPolicy::MatchViewer => edge_config::OriginProtocolPolicy::MatchViewer,
+    }
+}
+
+fn compile_cache_behavior(
+    config: &DistributionConfig,
+    behavior: &AnyCacheBehavior,
+) -> Result<edge_config::CacheBehavior, ApiError> {
+    let settings = &behavior.settings;
+    let origin_request_policy = policy_id(settings.origin_request_policy_id.as_deref());
+    let (cache_policy, origin_request_policy) = match &settings.forwarded_values {
+        Some(forwarded_values) => (
+            CachePolicySource::Inline(compile_forwarded_values(forwarded_values, settings)?),
+            origin_request_policy_of(forwarded_values),
+        ),
+        None => (
+            CachePolicySource::Id(settings.cache_policy_id.clone().unwrap_or_default()),
+            origin_request_policy.map(str::to_owned),
+        ),
+    };
+    Ok(edge_config::CacheBehavior {
+        path_pattern: parse_path_pattern(behavior)?,
+        target_origin_id: first_origin(config, &settings.target_origin_id),
+        viewer_protocol_policy: match settings.viewer_protocol_policy {
+            ViewerProtocolPolicy::AllowAll => edge_config::ViewerProtocolPolicy::AllowAll,
+            ViewerProtocolPolicy::HttpsOnly => edge_config::ViewerProtocolPolicy::HttpsOnly,
+            ViewerProtocolPolicy::RedirectToHttps => edge_config::ViewerProtocolPolicy::RedirectToHttps,
+        },
+        allowed_methods: compile_methods(settings),
+        cache_policy,
+        origin_request_policy,
+    })
+}
+
+fn compile_methods(settings: &DefaultCacheBehavior) -> MethodSet {
+    settings.allowed_methods.as_ref().map_or(MethodSet::READ_ONLY, |allowed| {
+        allowed.items.iter().filter_map(|method| Method::from_name(method.as_str())).collect()
+    })
+}
+
+/// The primary origin of an origin group: edges do not fail over yet, and every request starts there.
+fn first_origin(config: &DistributionConfig, target: &str) -> String {
+    let group = origin_groups(config).iter().find(|group| group.id == target);
+    let primary = group.and_then(|group| group.members.items.first());
+    primary.map_or(target, |member| member.origin_id.as_str()).to_owned()
+}
+
+/// Whatever was validated fits.
+fn number<T: TryFrom<i32>>(number: i32) -> Result<T, ApiError> {
+    T::try_from(number).map_err(|_| invalid_argument(format!("The number {number} is out of range.")))
+}
+
+#[cfg(test)]
+mod tests;

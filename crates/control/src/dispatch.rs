@@ -1,0 +1,92 @@
+//! From the operation that a request asks for to the function that performs it.
+
+use aws_api::{
+    Answer, AnyOperation, ApiError, Request, Routed, cloudfront, decode_input, encode_output, sts,
+};
+
+use crate::control::{Caller, Control};
+use crate::operations::{
+    cache_policies, distributions, identity, origin_request_policies, response_headers_policies, tags,
+};
+
+/// Writes the table of implemented operations, and the function that performs them.
+macro_rules! implemented {
+    ($($family:ident $service:ident $name:ident => $function:path,)*) => {
+        /// Every operation that is implemented. All others answer 501 and stand in
+        /// `unimplemented-operations.txt`.
+        #[cfg(test)]
+        pub(crate) const IMPLEMENTED: &[AnyOperation] =
+            &[$(AnyOperation::$family($service::OperationId::$name),)*];
+
+        /// Performs the operation of a request.
+        pub(crate) async fn dispatch(
+            control: &Control,
+            caller: &Caller,
+            request: &Request<'_>,
+            routed: &Routed,
+            request_id: &str,
+        ) -> Result<Answer, ApiError> {
+            match routed.operation {
+                $(AnyOperation::$family($service::OperationId::$name) => {
+                    let input = decode_input::<$service::operation::$name>(request, &routed.labels)?;
+                    let output = $function(control, caller, input).await?;
+                    encode_output::<$service::operation::$name>(&output, request_id)
+                })*
+                other => Err(ApiError::not_implemented(other.name())),
+            }
+        }
+    };
+}
+
+implemented! {
+    CloudFront cloudfront CreateDistribution => distributions::create,
+    CloudFront cloudfront CreateDistributionWithTags => distributions::create_with_tags,
+    CloudFront cloudfront DeleteDistribution => distributions::delete,
+    CloudFront cloudfront GetCachePolicy => cache_policies::get,
+    CloudFront cloudfront GetCachePolicyConfig => cache_policies::get_config,
+    CloudFront cloudfront GetDistribution => distributions::get,
+    CloudFront cloudfront GetDistributionConfig => distributions::get_config,
+    CloudFront cloudfront GetOriginRequestPolicy => origin_request_policies::get,
+    CloudFront cloudfront GetOriginRequestPolicyConfig => origin_request_policies::get_config,
+    CloudFront cloudfront GetResponseHeadersPolicy => response_headers_policies::get,
+    CloudFront cloudfront GetResponseHeadersPolicyConfig => response_headers_policies::get_config,
+    CloudFront cloudfront ListCachePolicies => cache_policies::list,
+    CloudFront cloudfront ListDistributions => distributions::list,
+    CloudFront cloudfront ListOriginRequestPolicies => origin_request_policies::list,
+    CloudFront cloudfront ListResponseHeadersPolicies => response_headers_policies::list,
+    CloudFront cloudfront ListTagsForResource => tags::list,
+    CloudFront cloudfront TagResource => tags::tag,
+    CloudFront cloudfront UntagResource => tags::untag,
+    CloudFront cloudfront UpdateDistribution => distributions::update,
+    Sts sts GetCallerIdentity => identity::get_caller_identity,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use aws_api::{acm, wafv2};
+
+    use super::*;
+
+    /// Compares with the checked-in list, line by line. An operation may only leave it.
+    #[test]
+    fn the_unimplemented_operations_are_those_of_the_list() {
+        let listed: BTreeSet<String> =
+            include_str!("../unimplemented-operations.txt").lines().map(str::to_owned).collect();
+        let all = cloudfront::OperationId::ALL
+            .iter()
+            .map(|&operation| AnyOperation::CloudFront(operation))
+            .chain(wafv2::OperationId::ALL.iter().map(|&operation| AnyOperation::Wafv2(operation)))
+            .chain(acm::OperationId::ALL.iter().map(|&operation| AnyOperation::Acm(operation)))
+            .chain(sts::OperationId::ALL.iter().map(|&operation| AnyOperation::Sts(operation)));
+        let unimplemented: BTreeSet<String> = all
+            .filter(|operation| !IMPLEMENTED.contains(operation))
+            .map(|operation| format!("{} {}", operation.schema().service.signing_name, operation.name()))
+            .collect();
+        let added: Vec<_> = unimplemented.difference(&listed).collect();
+        let gone: Vec<_> = listed.difference(&unimplemented).collect();
+        assert!(added.is_empty(), "implemented before, or new in the model: {added:#?}");
+        assert!(gone.is_empty(), "now implemented, so take them off the list: {gone:#?}");
+    }
+}

@@ -1,0 +1,153 @@
+//! What is stored and not enforced yet.
+//!
+//! A setting that restricts access is refused, for who sets it relies on it; every other one comes
+//! back as it was sent and is named in the log when the distribution is deployed. When an edge learns
+//! to enforce something, its line here goes.
+
+use aws_api::ApiError;
+use aws_api::cloudfront::{
+    ConnectionMode, CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, ErrorCode,
+    FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations, Origin,
+    OriginGroups, PriceClass,
+};
+
+use crate::cache_behavior::cache_behaviors;
+use crate::compile::disables_caching;
+
+/// Refuses settings that restrict access and that nothing enforces, by name.
+pub(crate) fn refuse_unenforced_restrictions(config: &DistributionConfig) -> Result<(), ApiError> {
+    match unenforced_restrictions(config).as_slice() {
+        [] => Ok(()),
+        names => Err(ErrorCode::UnsupportedOperation.with_message(format!(
+            "Not enforced by this release, so not accepted: {}. Leave it out or switch it off; or, if the \
+             distribution may be reached without it, start Mantlet with --accept-unenforced.",
+            names.join(", ")
+        ))),
+    }
+}
+
+/// The settings of a distribution that restrict access and are not enforced.
+pub(crate) fn unenforced_restrictions(config: &DistributionConfig) -> Vec<&'static str> {
+    let behaviors = cache_behaviors(config);
+    let any = |is_set: fn(&DefaultCacheBehavior) -> bool| behaviors.iter().any(|any| is_set(&any.settings));
+    let geo = config.restrictions.as_ref().map(|restrictions| restrictions.geo_restriction.restriction_type);
+    named([
+        ("WebACLId", is_given(config.web_acl_id.as_deref())),
+        ("GeoRestriction", geo.is_some_and(|geo| geo != GeoRestrictionType::None)),
+        ("ViewerMtlsConfig", config.viewer_mtls_config.is_some()),
+        ("ConnectionFunctionAssociation", config.connection_function_association.is_some()),
+        ("ConnectionMode tenant-only", config.connection_mode == Some(ConnectionMode::TenantOnly)),
+        (
+            "TrustedSigners",
+            any(|settings| settings.trusted_signers.as_ref().is_some_and(|some| some.enabled)),
+        ),
+        (
+            "TrustedKeyGroups",
+            any(|settings| settings.trusted_key_groups.as_ref().is_some_and(|some| some.enabled)),
+        ),
+        (
+            "FunctionAssociations",
+            any(|settings| {
+                !settings
+                    .function_associations
+                    .as_ref()
+                    .is_none_or(|list: &FunctionAssociations| list.items().is_empty())
+            }),
+        ),
+        (
+            "LambdaFunctionAssociations",
+            any(|settings| {
+                !settings
+                    .lambda_function_associations
+                    .as_ref()
+                    .is_none_or(|list: &LambdaFunctionAssociations| list.items().is_empty())
+            }),
+        ),
+    ])
+}
+
+/// The settings of a distribution that are stored and that no edge acts on, in the API's words.
+pub fn unenforced_settings(config: &DistributionConfig) -> Vec<&'static str> {
+    let mut names = unenforced_restrictions(config);
+    names.extend(unenforced_distribution_settings(config));
+    names.extend(unenforced_origin_settings(config));
+    names.extend(unenforced_cache_behavior_settings(config));
+    names
+}
+
+fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static str> {
+    let has_groups =
+        config.origin_groups.as_ref().is_some_and(|list: &OriginGroups| !list.items().is_empty());
+    let has_error_pages = config
+        .custom_error_responses
+        .as_ref()
+        .is_some_and(|list: &CustomErrorResponses| !list.items().is_empty());
+    let speaks_http3 = matches!(config.http_version, Some(HttpVersion::Http3 | HttpVersion::Http2and3));
+    named([
+        ("OriginGroups", has_groups),
+        ("CustomErrorResponses", has_error_pages),
+        ("DefaultRootObject", is_given(config.default_root_object.as_deref())),
+        ("Logging", config.logging.as_ref().is_some_and(|logging| logging.enabled == Some(true))),
+        ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
+        ("HttpVersion http3", speaks_http3),
+        ("ContinuousDeploymentPolicyId", is_given(config.continuous_deployment_policy_id.as_deref())),
+        ("Staging", config.staging == Some(true)),
+        ("AnycastIpListId", is_given(config.anycast_ip_list_id.as_deref())),
+        ("TenantConfig", config.tenant_config.is_some()),
+        ("CacheTagConfig", config.cache_tag_config.is_some()),
+    ])
+}
+
+fn unenforced_origin_settings(config: &DistributionConfig) -> Vec<&'static str> {
+    let any = |is_set: fn(&Origin) -> bool| config.origins.items.iter().any(is_set);
+    named([
+        ("OriginShield", any(|origin| origin.origin_shield.as_ref().is_some_and(|shield| shield.enabled))),
+        ("OriginAccessControlId", any(|origin| is_given(origin.origin_access_control_id.as_deref()))),
+        (
+            "OriginAccessIdentity",
+            any(|origin| {
+                let bucket = origin.s3_origin_config.as_ref();
+                is_given(bucket.map(|bucket| bucket.origin_access_identity.as_str()))
+            }),
+        ),
+        (
+            "OriginMtlsConfig",
+            any(|origin| {
+                origin.custom_origin_config.as_ref().is_some_and(|custom| custom.origin_mtls_config.is_some())
+            }),
+        ),
+        (
+            "IpAddressType",
+            any(|origin| {
+                let family = origin.custom_origin_config.as_ref().and_then(|custom| custom.ip_address_type);
+                family.is_some_and(|family| family != IpAddressType::Ipv4)
+                    && !origin.domain_name.contains(':')
+            }),
+        ),
+    ])
+}
+
+fn unenforced_cache_behavior_settings(config: &DistributionConfig) -> Vec<&'static str> {
+    let behaviors = cache_behaviors(config);
+    let any = |is_set: fn(&DefaultCacheBehavior) -> bool| behaviors.iter().any(|any| is_set(&any.settings));
+    named([
+        ("caching", any(|settings| !disables_caching(settings))),
+        ("Compress", any(|settings| settings.compress == Some(true))),
+        ("SmoothStreaming", any(|settings| settings.smooth_streaming == Some(true))),
+        ("ResponseHeadersPolicyId", any(|settings| is_given(settings.response_headers_policy_id.as_deref()))),
+        ("RealtimeLogConfigArn", any(|settings| is_given(settings.realtime_log_config_arn.as_deref()))),
+        ("GrpcConfig", any(|settings| settings.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled))),
+    ])
+}
+
+fn named<const N: usize>(settings: [(&'static str, bool); N]) -> Vec<&'static str> {
+    settings.into_iter().filter(|(_, is_set)| *is_set).map(|(name, _)| name).collect()
+}
+
+/// The API takes an empty text for none.
+fn is_given(text: Option<&str>) -> bool {
+    text.is_some_and(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

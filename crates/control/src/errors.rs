@@ -1,0 +1,48 @@
+//! Errors that more than one operation answers with.
+
+use std::error::Error;
+
+use aws_api::ApiError;
+use aws_api::cloudfront::ErrorCode;
+use edge_config::ResourceKind;
+
+/// Something broke that is not the caller's fault: the reason goes to the log, never to the caller.
+pub(crate) fn internal(error: &(dyn Error + 'static)) -> ApiError {
+    tracing::error!(error, "Could not complete a request");
+    ApiError::internal()
+}
+
+/// The change cannot be checked now. Clients try again by themselves.
+pub(crate) fn unavailable() -> ApiError {
+    ApiError::new(
+        "ServiceUnavailable",
+        503,
+        "The configuration is changing too fast, or its feed stands still. Try again.",
+    )
+}
+
+/// An argument is not right; the message says how it would be.
+pub(crate) fn invalid_argument(message: impl Into<String>) -> ApiError {
+    ErrorCode::InvalidArgument.with_message(message)
+}
+
+pub(crate) fn no_such_distribution() -> ApiError {
+    ErrorCode::NoSuchDistribution.with_message("The specified distribution does not exist.")
+}
+
+/// A policy of the kind does not exist.
+pub(crate) fn no_such_policy(kind: ResourceKind, id: &str) -> ApiError {
+    let (code, kind) = match kind {
+        ResourceKind::OriginRequestPolicy => (ErrorCode::NoSuchOriginRequestPolicy, "origin request policy"),
+        ResourceKind::CachePolicy | ResourceKind::Distribution => {
+            (ErrorCode::NoSuchCachePolicy, "cache policy")
+        }
+    };
+    code.with_message(format!("The {kind} {id:?} does not exist. List the policies for their ids."))
+}
+
+pub(crate) fn no_such_response_headers_policy(id: &str) -> ApiError {
+    ErrorCode::NoSuchResponseHeadersPolicy.with_message(format!(
+        "The response headers policy {id:?} does not exist. List the policies for their ids."
+    ))
+}

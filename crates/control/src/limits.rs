@@ -1,0 +1,44 @@
+//! Every bound of this crate that is not a quota of the API, with its reason.
+
+use std::time::Duration;
+
+/// Connections to the API at once. Clients open a handful each; more would only wait for the store.
+pub(crate) const CONNECTIONS_MAX: usize = 512;
+
+/// Bytes of a request head. Signed headers with a session token are about four kilobytes.
+pub(crate) const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Header fields of a request. Clients send about a dozen.
+pub(crate) const HEADER_FIELDS_MAX: usize = 100;
+
+/// How long a connection may take until the end of the next request's head, idle time included.
+/// Clients keep connections for reuse; a minute serves them and frees what they forgot.
+pub(crate) const HEAD_DURATION: Duration = Duration::from_mins(1);
+
+/// How long a body may take. The largest is two megabytes.
+pub(crate) const BODY_DURATION: Duration = Duration::from_secs(30);
+
+/// How long a TLS handshake may take.
+pub(crate) const HANDSHAKE_DURATION: Duration = Duration::from_secs(10);
+
+/// How long to wait for open requests when the server stops. Every one of them ends by its own
+/// bounds; this is for connections whose client does not read.
+pub(crate) const DRAIN_DURATION: Duration = Duration::from_secs(10);
+
+/// How long to pause after `accept` failed: it fails when file descriptors run out, and those come
+/// back as connections end.
+pub(crate) const ACCEPT_RETRY_DURATION: Duration = Duration::from_millis(100);
+
+/// How long a change waits for the snapshot to show what was committed before it. That is
+/// milliseconds; longer means that the feed is stuck, and nothing can be checked then.
+pub(crate) const SNAPSHOT_WAIT_DURATION: Duration = Duration::from_secs(5);
+
+/// How often a change is tried when others change what it was checked against meanwhile. Each try
+/// loses only to one that won.
+pub(crate) const COMMIT_ATTEMPTS_MAX: usize = 32;
+
+/// The longest caller reference: it is an id in the store.
+pub(crate) const CALLER_REFERENCE_BYTES_MAX: usize = store::KEY_PART_BYTES_MAX;
+
+/// Items in one page of a list, and how many there are when nobody says (API reference, `MaxItems`).
+pub(crate) const PAGE_ITEMS_MAX: usize = 100;

@@ -1,0 +1,479 @@
+//! Distributions.
+
+use std::time::SystemTime;
+
+use aws_api::ApiError;
+use aws_api::cloudfront::{
+    ActiveTrustedKeyGroups, ActiveTrustedSigners, CreateDistributionRequest, CreateDistributionResult,
+    CreateDistributionWithTagsRequest, CreateDistributionWithTagsResult, DeleteDistributionRequest,
+    Distribution, DistributionConfig, DistributionList, DistributionSummary, ErrorCode,
+    GetDistributionConfigRequest, GetDistributionConfigResult, GetDistributionRequest, GetDistributionResult,
+    ListDistributionsRequest, ListDistributionsResult, Tag, UpdateDistributionRequest,
+    UpdateDistributionResult,
+};
+use aws_api::shape::Timestamp;
+use edge_config::{Bundle, HostName, LinkError, ResourceId, ResourceKind, Revision, Snapshot, link};
+use store::{Condition, Range};
+
+use crate::commit::{Change, Expectation, Integrity, Refusal, storage, unknown_reference};
+use crate::compile::compile_distribution;
+use crate::control::{Caller, Control};
+use crate::defaults::complete;
+use crate::enforcement::{refuse_unenforced_restrictions, unenforced_settings};
+use crate::entity_tag::EntityTag;
+use crate::errors::{internal, no_such_distribution, unavailable};
+use crate::identifier::{distribution_arn, new_distribution_id, new_domain_name};
+use crate::limits::COMMIT_ATTEMPTS_MAX;
+use crate::paging::{count, max_items};
+use crate::records::{
+    DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags, tags_key,
+};
+use crate::validate::aliases::cname_already_exists;
+use crate::validate::{Surroundings, validate_distribution, validate_quantities, validate_tags};
+
+/// `CreateDistribution`
+pub(crate) async fn create(
+    control: &Control,
+    caller: &Caller,
+    input: CreateDistributionRequest,
+) -> Result<CreateDistributionResult, ApiError> {
+    let created = create_distribution(control, input.distribution_config, &[]).await?;
+    Ok(CreateDistributionResult {
+        location: Some(location(caller, &created.id)),
+        etag: Some(created.etag()),
+        distribution: Some(created.into_shape(control, Status::InProgress)),
+    })
+}
+
+/// `CreateDistributionWithTags`
+pub(crate) async fn create_with_tags(
+    control: &Control,
+    caller: &Caller,
+    input: CreateDistributionWithTagsRequest,
+) -> Result<CreateDistributionWithTagsResult, ApiError> {
+    let with_tags = input.distribution_config_with_tags;
+    let tags = with_tags.tags.items.unwrap_or_default();
+    validate_tags(&tags)?;
+    let created = create_distribution(control, with_tags.distribution_config, &tags).await?;
+    Ok(CreateDistributionWithTagsResult {
+        location: Some(location(caller, &created.id)),
+        etag: Some(created.etag()),
+        distribution: Some(created.into_shape(control, Status::InProgress)),
+    })
+}
+
+/// `GetDistribution`
+pub(crate) async fn get(
+    control: &Control,
+    _caller: &Caller,
+    input: GetDistributionRequest,
+) -> Result<GetDistributionResult, ApiError> {
+    let stored = read(control, &input.id).await?;
+    let status = stored.status(control);
+    Ok(GetDistributionResult {
+        etag: Some(stored.etag()),
+        distribution: Some(stored.into_shape(control, status)),
+    })
+}
+
+/// `GetDistributionConfig`
+pub(crate) async fn get_config(
+    control: &Control,
+    _caller: &Caller,
+    input: GetDistributionConfigRequest,
+) -> Result<GetDistributionConfigResult, ApiError> {
+    let stored = read(control, &input.id).await?;
+    Ok(GetDistributionConfigResult {
+        etag: Some(stored.etag()),
+        distribution_config: Some(stored.record.config),
+    })
+}
+
+/// `UpdateDistribution`: the whole configuration is replaced.
+pub(crate) async fn update(
+    control: &Control,
+    _caller: &Caller,
+    input: UpdateDistributionRequest,
+) -> Result<UpdateDistributionResult, ApiError> {
+    let if_match = EntityTag::required(input.if_match.as_deref())?;
+    let present = read(control, &input.id).await?;
+    if_match.check(present.revision)?;
+    let updated = update_distribution(control, present, input.distribution_config).await?;
+    Ok(UpdateDistributionResult {
+        etag: Some(updated.etag()),
+        distribution: Some(updated.into_shape(control, Status::InProgress)),
+    })
+}
+
+/// `DeleteDistribution`
+pub(crate) async fn delete(
+    control: &Control,
+    _caller: &Caller,
+    input: DeleteDistributionRequest,
+) -> Result<(), ApiError> {
+    let if_match = EntityTag::required(input.if_match.as_deref())?;
+    let present = read(control, &input.id).await?;
+    if_match.check(present.revision)?;
+    if present.record.config.enabled {
+        return Err(ErrorCode::DistributionNotDisabled.with_message(
+            "The distribution is enabled. Update it with Enabled set to false first, then delete it.",
+        ));
+    }
+    let account_id = control.account_id();
+    let id = &present.id;
+    let change = Change::default()
+        .expect(
+            Expectation::Record,
+            distribution_key(account_id, id),
+            Condition::AtRevision(present.revision),
+        )
+        .delete(distribution_key(account_id, id))
+        .delete(caller_reference_key(account_id, &present.record.config.caller_reference))
+        .delete(tags_key(account_id, id))
+        .write(feed::delete_bundle(account_id, &resource(id)))
+        .bump_integrity(account_id);
+    let revision = control.commit(change).await?;
+    tracing::info!(distribution = id, %revision, "Deleted a distribution");
+    Ok(())
+}
+
+/// `ListDistributions`, in the order of their ids.
+pub(crate) async fn list(
+    control: &Control,
+    _caller: &Caller,
+    input: ListDistributionsRequest,
+) -> Result<ListDistributionsResult, ApiError> {
+    let wanted = max_items(input.max_items.as_deref())?;
+    let marker = input.marker.unwrap_or_default();
+    let account_id = control.account_id();
+    let mut stored = Vec::new();
+    let mut range =
+        Range::of_account(account_id, DISTRIBUTION_KIND).after(distribution_key(account_id, &marker));
+    // A page of the store may end early where records are large.
+    let more = loop {
+        let page =
+            control.store().range(range.clone().limit(wanted - stored.len())).await.map_err(storage)?;
+        let last = page.records.last().map(|record| record.key.clone());
+        for record in page.records {
+            stored.push(StoredDistribution::decode(&record)?);
+        }
+        match last {
+            Some(last) if page.more && stored.len() < wanted => range = range.after(last),
+            _ => break page.more,
+        }
+    };
+    let next_marker = stored.last().filter(|_| more).map(|last| last.id.clone());
+    let summaries = stored.into_iter().map(|stored| stored.into_summary(control)).collect();
+    let list = DistributionList {
+        marker,
+        next_marker,
+        max_items: count(wanted),
+        is_truncated: more,
+        ..DistributionList::from_items(summaries)
+    };
+    Ok(ListDistributionsResult { distribution_list: Some(list) })
+}
+
+/// A distribution as it is in the store.
+struct StoredDistribution {
+    id: String,
+    revision: store::Revision,
+    record: DistributionRecord,
+}
+
+/// How far a change is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    InProgress,
+    Deployed,
+}
+
+impl Status {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::InProgress => "InProgress",
+            Self::Deployed => "Deployed",
+        }
+    }
+}
+
+impl StoredDistribution {
+    fn decode(record: &store::Record) -> Result<Self, ApiError> {
+        Ok(Self {
+            id: record.key.id.clone(),
+            revision: record.revision,
+            record: DistributionRecord::decode(&record.value).map_err(|error| internal(&error))?,
+        })
+    }
+
+    fn etag(&self) -> String {
+        EntityTag::of(self.revision).into_string()
+    }
+
+    /// Deployed when every edge has applied the newest revision of it and of all that it refers to.
+    fn status(&self, control: &Control) -> Status {
+        let linked = control.snapshots().borrow().distribution(&self.id).map(|linked| linked.revision);
+        let newest = Revision(self.revision.0).max(linked.unwrap_or_default());
+        if control.fleet().is_deployed(&resource(&self.id), newest) {
+            Status::Deployed
+        } else {
+            Status::InProgress
+        }
+    }
+
+    fn into_shape(self, control: &Control, status: Status) -> Distribution {
+        Distribution {
+            arn: distribution_arn(control.account_id(), &self.id),
+            id: self.id,
+            status: status.as_str().to_owned(),
+            last_modified_time: self.record.last_modified_time,
+            in_progress_invalidation_batches: 0,
+            domain_name: self.record.domain_name.to_string(),
+            active_trusted_signers: Some(ActiveTrustedSigners::default()),
+            active_trusted_key_groups: Some(ActiveTrustedKeyGroups::default()),
+            distribution_config: self.record.config,
+            alias_icp_recordals: None,
+        }
+    }
+
+    fn into_summary(self, control: &Control) -> DistributionSummary {
+        let status = self.status(control);
+        let etag = self.etag();
+        let config = self.record.config;
+        DistributionSummary {
+            arn: distribution_arn(control.account_id(), &self.id),
+            id: self.id,
+            etag: Some(etag),
+            status: status.as_str().to_owned(),
+            last_modified_time: self.record.last_modified_time,
+            domain_name: self.record.domain_name.to_string(),
+            aliases: config.aliases.unwrap_or_default(),
+            origins: config.origins,
+            origin_groups: config.origin_groups,
+            default_cache_behavior: config.default_cache_behavior,
+            cache_behaviors: config.cache_behaviors.unwrap_or_default(),
+            custom_error_responses: config.custom_error_responses.unwrap_or_default(),
+            comment: config.comment,
+            price_class: config.price_class.unwrap_or_default(),
+            enabled: config.enabled,
+            viewer_certificate: config.viewer_certificate.unwrap_or_default(),
+            restrictions: config.restrictions.unwrap_or_default(),
+            web_acl_id: config.web_acl_id.unwrap_or_default(),
+            http_version: config.http_version.unwrap_or_default(),
+            is_ipv6_enabled: config.is_ipv6_enabled.unwrap_or_default(),
+            alias_icp_recordals: None,
+            staging: config.staging.unwrap_or_default(),
+            connection_mode: config.connection_mode,
+            anycast_ip_list_id: config.anycast_ip_list_id,
+            viewer_mtls_config: config.viewer_mtls_config,
+            connection_function_association: config.connection_function_association,
+        }
+    }
+}
+
+async fn read(control: &Control, id: &str) -> Result<StoredDistribution, ApiError> {
+    // What cannot be an id is none; some of it could not even be a key.
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) || id.len() > 64 {
+        return Err(no_such_distribution());
+    }
+    let record = control.store().get(&distribution_key(control.account_id(), id)).await.map_err(storage)?;
+    StoredDistribution::decode(&record.ok_or_else(no_such_distribution)?)
+}
+
+async fn create_distribution(
+    control: &Control,
+    mut config: DistributionConfig,
+    tags: &[Tag],
+) -> Result<StoredDistribution, ApiError> {
+    validate_quantities(&config)?;
+    complete(&mut config);
+    for _ in 0..COMMIT_ATTEMPTS_MAX {
+        let id = new_distribution_id();
+        let domain_name =
+            new_domain_name(&control.settings().domain_suffix).map_err(|error| internal(&error))?;
+        let (integrity, snapshot) = control.current_snapshot().await?;
+        let bundle = prepare(control, &config, &snapshot, &id, &domain_name, false)?;
+        let record = DistributionRecord { domain_name, last_modified_time: now(), config: config.clone() };
+        match control.commit(creation(control, &id, &record, &bundle, tags, integrity)?).await {
+            Ok(revision) => {
+                report_deployment(&id, revision, &config);
+                return Ok(StoredDistribution { id, revision, record });
+            }
+            Err(Refusal::Unmet(Expectation::CallerReference)) => {
+                return Err(already_exists(control, &config).await);
+            }
+            // The id is taken after all, or a name was: try with others, and look again.
+            Err(Refusal::Unmet(Expectation::Record | Expectation::Integrity)) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Err(unavailable())
+}
+
+fn creation(
+    control: &Control,
+    id: &str,
+    record: &DistributionRecord,
+    bundle: &Bundle,
+    tags: &[Tag],
+    integrity: Integrity,
+) -> Result<Change, ApiError> {
+    let account_id = control.account_id();
+    let key = distribution_key(account_id, id);
+    let caller_reference = caller_reference_key(account_id, &record.config.caller_reference);
+    let mut change = Change::default()
+        .expect(Expectation::CallerReference, caller_reference.clone(), Condition::Absent)
+        .expect(Expectation::Record, key.clone(), Condition::Absent)
+        .expect_references(account_id, bundle.references())
+        .put(key, record.encode().map_err(|error| internal(&error))?)
+        .put(caller_reference, id.as_bytes().to_vec())
+        .write(feed::put_bundle(account_id, &resource(id), bundle))
+        .bump_integrity(account_id);
+    if takes_names(bundle) {
+        change = change.expect_integrity(account_id, integrity);
+    }
+    if !tags.is_empty() {
+        change = change.put(tags_key(account_id, id), encode_tags(tags).map_err(|error| internal(&error))?);
+    }
+    Ok(change)
+}
+
+async fn update_distribution(
+    control: &Control,
+    present: StoredDistribution,
+    mut config: DistributionConfig,
+) -> Result<StoredDistribution, ApiError> {
+    validate_quantities(&config)?;
+    complete(&mut config);
+    let StoredDistribution { id, revision, record } = present;
+    if config.caller_reference != record.config.caller_reference {
+        return Err(ErrorCode::IllegalUpdate.with_message(
+            "CallerReference cannot be changed. Send the one that the distribution was created with.",
+        ));
+    }
+    for _ in 0..COMMIT_ATTEMPTS_MAX {
+        let (integrity, snapshot) = control.current_snapshot().await?;
+        let bundle = prepare(control, &config, &snapshot, &id, &record.domain_name, true)?;
+        let before = compile_distribution(&record.config, &record.domain_name)?;
+        let updated = DistributionRecord {
+            domain_name: record.domain_name.clone(),
+            last_modified_time: now(),
+            config: config.clone(),
+        };
+        let change = replacement(control, &id, revision, (&before, &bundle), &updated, integrity)?;
+        match control.commit(change).await {
+            Ok(revision) => {
+                report_deployment(&id, revision, &config);
+                return Ok(StoredDistribution { id, revision, record: updated });
+            }
+            Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Err(unavailable())
+}
+
+fn replacement(
+    control: &Control,
+    id: &str,
+    revision: store::Revision,
+    (before, after): (&Bundle, &Bundle),
+    record: &DistributionRecord,
+    integrity: Integrity,
+) -> Result<Change, ApiError> {
+    let account_id = control.account_id();
+    let key = distribution_key(account_id, id);
+    let mut change = Change::default()
+        .expect(Expectation::Record, key.clone(), Condition::AtRevision(revision))
+        .expect_references(account_id, after.references())
+        .put(key, record.encode().map_err(|error| internal(&error))?)
+        .write(feed::put_bundle(account_id, &resource(id), after));
+    let names_differ = names(before) != names(after);
+    if names_differ || before.references() != after.references() {
+        change = change.bump_integrity(account_id);
+    }
+    if names_differ {
+        change = change.expect_integrity(account_id, integrity);
+    }
+    Ok(change)
+}
+
+/// Validates and compiles a configuration, and links it on trial with everything that exists.
+fn prepare(
+    control: &Control,
+    config: &DistributionConfig,
+    snapshot: &Snapshot,
+    id: &str,
+    domain_name: &HostName,
+    exists: bool,
+) -> Result<Bundle, ApiError> {
+    let settings = control.settings();
+    let surroundings =
+        Surroundings { snapshot, domain_suffix: &settings.domain_suffix, own_id: exists.then_some(id) };
+    validate_distribution(config, surroundings)?;
+    if !settings.accept_unenforced {
+        refuse_unenforced_restrictions(config)?;
+    }
+    let bundle = compile_distribution(config, domain_name)?;
+    link_on_trial(snapshot, id, &bundle)?;
+    Ok(bundle)
+}
+
+/// What does not link is refused here, and never at an edge.
+fn link_on_trial(snapshot: &Snapshot, id: &str, bundle: &Bundle) -> Result<(), ApiError> {
+    // Newer than anything that exists, or it would be skipped.
+    let revision = Revision(u64::MAX);
+    let bundle = Some(std::sync::Arc::new(bundle.clone()));
+    let linked =
+        link(snapshot, revision, &[edge_config::Change { resource: resource(id), revision, bundle }]);
+    match linked.rejected.into_iter().next() {
+        None => Ok(()),
+        Some(rejected) => Err(match rejected.reason {
+            LinkError::UnknownReference(reference) => unknown_reference(&reference),
+            LinkError::NameTaken { name, .. } => cname_already_exists(&name),
+            LinkError::UnknownOrigin(origin) => ErrorCode::NoSuchOrigin.with_message(format!(
+                "A cache behavior targets the origin {origin:?}, which does not exist."
+            )),
+            reason => internal(&reason),
+        }),
+    }
+}
+
+async fn already_exists(control: &Control, config: &DistributionConfig) -> ApiError {
+    let key = caller_reference_key(control.account_id(), &config.caller_reference);
+    let owner = control.store().get(&key).await.ok().flatten();
+    let owner = owner.map(|record| String::from_utf8_lossy(&record.value).into_owned()).unwrap_or_default();
+    ErrorCode::DistributionAlreadyExists.with_message(format!(
+        "The caller reference that you are using to create a distribution is associated with another \
+         distribution. Already exists: {owner}"
+    ))
+}
+
+fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig) {
+    let not_enforced = unenforced_settings(config).join(", ");
+    tracing::info!(distribution = id, %revision, not_enforced, "Deploying a distribution");
+}
+
+/// Whether it has names of its owner's choice. The one that it is given is too random to be taken.
+fn takes_names(bundle: &Bundle) -> bool {
+    matches!(bundle, Bundle::Distribution(distribution) if !distribution.aliases.is_empty())
+}
+
+fn names(bundle: &Bundle) -> Vec<edge_config::AliasName> {
+    match bundle {
+        Bundle::Distribution(distribution) => distribution.names().collect(),
+        Bundle::CachePolicy(_) | Bundle::OriginRequestPolicy(_) => Vec::new(),
+    }
+}
+
+fn resource(id: &str) -> ResourceId {
+    ResourceId::new(ResourceKind::Distribution, id)
+}
+
+fn location(caller: &Caller, id: &str) -> String {
+    format!("{}/2020-05-31/distribution/{id}", caller.endpoint)
+}
+
+fn now() -> Timestamp {
+    SystemTime::now().into()
+}

@@ -1,0 +1,11 @@
+//! The operations: one function each, one file a family of resources.
+
+pub(crate) mod cache_policies;
+pub(crate) mod distributions;
+pub(crate) mod identity;
+pub(crate) mod origin_request_policies;
+pub(crate) mod response_headers_policies;
+pub(crate) mod tags;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What the control plane keeps: records, their keys and their bytes.
+//!
+//! A record is versioned JSON of our own. The API's shapes stand inside it as `aws-api` writes them.
+
+use aws_api::cloudfront::{DistributionConfig, Tag};
+use aws_api::shape::Timestamp;
+use aws_api::{from_json, to_json};
+use edge_config::HostName;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use store::Key;
+
+/// Raised whenever the bytes of a record mean something else than before.
+const SCHEMA: u32 = 1;
+
+/// The kind of distribution records.
+pub(crate) const DISTRIBUTION_KIND: &str = "distribution";
+
+/// Where a distribution is kept.
+pub(crate) fn distribution_key(account_id: &str, id: &str) -> Key {
+    Key::new(account_id, DISTRIBUTION_KIND, id)
+}
+
+/// Which distribution a caller reference was used for.
+pub(crate) fn caller_reference_key(account_id: &str, caller_reference: &str) -> Key {
+    Key::new(account_id, "caller-reference/distribution", caller_reference)
+}
+
+/// Where a distribution's tags are kept: apart, for tagging leaves the ETag as it is.
+pub(crate) fn tags_key(account_id: &str, id: &str) -> Key {
+    Key::new(account_id, "tags/distribution", id)
+}
+
+/// Written by every change of references or unique names. Whoever takes away what others may have
+/// begun to use compares it.
+pub(crate) fn integrity_key(account_id: &str) -> Key {
+    Key::new(account_id, "integrity", "references-and-names")
+}
+
+/// Why bytes in the store are no record that this release can read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RecordError {
+    /// Written by a newer release.
+    #[error("the record has schema {found}, this release knows {SCHEMA}: a newer release wrote it")]
+    NewerSchema {
+        /// The record's schema.
+        found: u32,
+    },
+    /// Not JSON, or not of our shape.
+    #[error("the record is malformed")]
+    Malformed(#[source] serde_json::Error),
+    /// The API's shape inside is not one.
+    #[error("the record's configuration is malformed")]
+    Configuration(#[source] aws_api::DecodeError),
+    /// A time outside of four-digit years.
+    #[error("the record's time is none")]
+    Time,
+}
+
+#[derive(Deserialize)]
+struct Schema {
+    schema: u32,
+}
+
+fn check_schema(bytes: &[u8]) -> Result<(), RecordError> {
+    let Schema { schema } = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+    if schema > SCHEMA { Err(RecordError::NewerSchema { found: schema }) } else { Ok(()) }
+}
+
+/// A distribution as its owner wrote it, with defaults filled in. Its status is never stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DistributionRecord {
+    pub(crate) domain_name: HostName,
+    pub(crate) last_modified_time: Timestamp,
+    pub(crate) config: DistributionConfig,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredDistribution {
+    schema: u32,
+    domain_name: HostName,
+    last_modified_milliseconds: i64,
+    config: Box<RawValue>,
+}
+
+impl DistributionRecord {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        let config = String::from_utf8_lossy(&to_json(&self.config)).into_owned();
+        let stored = StoredDistribution {
+            schema: SCHEMA,
+            domain_name: self.domain_name.clone(),
+            last_modified_milliseconds: self.last_modified_time.unix_milliseconds(),
+            config: RawValue::from_string(config).map_err(RecordError::Malformed)?,
+        };
+        serde_json::to_vec(&stored).map_err(RecordError::Malformed)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        check_schema(bytes)?;
+        let stored: StoredDistribution = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+        Ok(Self {
+            domain_name: stored.domain_name,
+            last_modified_time: Timestamp::from_unix_milliseconds(stored.last_modified_milliseconds)
+                .map_err(|_| RecordError::Time)?,
+            config: from_json(stored.config.get().as_bytes()).map_err(RecordError::Configuration)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTags {
+    schema: u32,
+    tags: Vec<(String, Option<String>)>,
+}
+
+/// The bytes of a tags record.
+pub(crate) fn encode_tags(tags: &[Tag]) -> Result<Vec<u8>, RecordError> {
+    let tags = tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+    serde_json::to_vec(&StoredTags { schema: SCHEMA, tags }).map_err(RecordError::Malformed)
+}
+
+/// The tags of a tags record.
+pub(crate) fn decode_tags(bytes: &[u8]) -> Result<Vec<Tag>, RecordError> {
+    check_schema(bytes)?;
+    let stored: StoredTags = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+    Ok(stored.tags.into_iter().map(|(key, value)| Tag { key, value }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::distribution_config;
+
+    #[test]
+    fn a_distribution_reads_as_it_was_written() {
+        let record = DistributionRecord {
+            domain_name: HostName::parse("d1.mantlet.localhost").unwrap(),
+            last_modified_time: Timestamp::from_unix_milliseconds(1_700_000_000_123).unwrap(),
+            config: distribution_config("reference"),
+        };
+        assert_eq!(DistributionRecord::decode(&record.encode().unwrap()).unwrap(), record);
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_by_name() {
+        let newer = br#"{"schema":2,"anything":[]}"#;
+        assert!(matches!(DistributionRecord::decode(newer), Err(RecordError::NewerSchema { found: 2 })));
+        assert!(matches!(decode_tags(newer), Err(RecordError::NewerSchema { found: 2 })));
+        assert!(matches!(decode_tags(b"tags"), Err(RecordError::Malformed(_))));
+    }
+}

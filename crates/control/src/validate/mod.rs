@@ -1,0 +1,151 @@
+//! What a distribution may be, in the model's own error codes. Every message says what to change.
+//!
+//! It is given the whole configuration, defaults filled in, and the snapshot of what exists.
+
+pub(crate) mod aliases;
+pub(crate) mod cache_behaviors;
+mod error_pages;
+pub(crate) mod origin_address;
+mod origins;
+mod tags;
+
+use aws_api::ApiError;
+use aws_api::cloudfront::{
+    DistributionConfig, ErrorCode, GeoRestriction, GeoRestrictionType, OriginGroup, OriginGroups,
+};
+use aws_api::inconsistent_quantity;
+use edge_config::{HostName, Snapshot};
+
+pub(crate) use self::tags::{validate_tag_keys, validate_tags};
+use crate::errors::invalid_argument;
+use crate::limits::CALLER_REFERENCE_BYTES_MAX;
+use crate::quotas::{COMMENT_CHARACTERS_MAX, TEXT_BYTES_MAX};
+
+/// What a distribution is validated against.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
+    /// What exists.
+    pub(crate) snapshot: &'a Snapshot,
+    /// The suffix of the names that Mantlet gives, which no alias may claim.
+    pub(crate) domain_suffix: &'a HostName,
+    /// The id of the distribution, unless it is new.
+    pub(crate) own_id: Option<&'a str>,
+}
+
+/// Checks that every list has the length that it claims.
+pub(crate) fn validate_quantities(config: &DistributionConfig) -> Result<(), ApiError> {
+    match inconsistent_quantity(config) {
+        None => Ok(()),
+        Some(path) => Err(ErrorCode::InconsistentQuantities.with_message(format!(
+            "{path} is not the number of Items beside it. Set it to that number, or leave Items out and set it to 0."
+        ))),
+    }
+}
+
+/// Checks a whole configuration.
+pub(crate) fn validate_distribution(
+    config: &DistributionConfig,
+    surroundings: Surroundings<'_>,
+) -> Result<(), ApiError> {
+    validate_caller_reference(&config.caller_reference)?;
+    validate_texts(config)?;
+    origins::validate(config)?;
+    cache_behaviors::validate(config, surroundings.snapshot)?;
+    error_pages::validate(config)?;
+    validate_geo_restriction(config)?;
+    refuse_absent_resources(config)?;
+    aliases::validate(config, surroundings)
+}
+
+fn validate_caller_reference(caller_reference: &str) -> Result<(), ApiError> {
+    let is_usable = !caller_reference.is_empty()
+        && caller_reference.len() <= CALLER_REFERENCE_BYTES_MAX
+        && !caller_reference.chars().any(char::is_control);
+    if is_usable {
+        return Ok(());
+    }
+    Err(invalid_argument(format!(
+        "CallerReference must have 1 to {CALLER_REFERENCE_BYTES_MAX} bytes and no control characters. \
+         Set it to a text that you never used before, such as the time."
+    )))
+}
+
+fn validate_texts(config: &DistributionConfig) -> Result<(), ApiError> {
+    if config.comment.chars().count() > COMMENT_CHARACTERS_MAX {
+        return Err(invalid_argument(format!(
+            "Comment has more than {COMMENT_CHARACTERS_MAX} characters. Shorten it."
+        )));
+    }
+    let root = config.default_root_object.as_deref().unwrap_or_default();
+    if root.starts_with('/') || root.len() > TEXT_BYTES_MAX || !is_visible(root) {
+        return Err(ErrorCode::InvalidDefaultRootObject.with_message(format!(
+            "DefaultRootObject must be a name such as index.html: no slash at its beginning, no spaces or \
+             control characters, at most {TEXT_BYTES_MAX} characters."
+        )));
+    }
+    Ok(())
+}
+
+fn validate_geo_restriction(config: &DistributionConfig) -> Result<(), ApiError> {
+    let Some(restrictions) = &config.restrictions else { return Ok(()) };
+    let GeoRestriction { restriction_type, .. } = restrictions.geo_restriction;
+    let countries = restrictions.geo_restriction.items();
+    let is_country = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+    if (restriction_type == GeoRestrictionType::None) != countries.is_empty() {
+        return Err(ErrorCode::InvalidGeoRestrictionParameter.with_message(
+            "GeoRestriction with RestrictionType none has no countries, and any other has at least one. \
+             Remove the Items, or change the type.",
+        ));
+    }
+    if let Some(other) = countries.iter().find(|code| !is_country(code)) {
+        return Err(ErrorCode::InvalidLocationCode.with_message(format!(
+            "GeoRestriction lists {other:?}. Countries are two capital letters of ISO 3166-1."
+        )));
+    }
+    Ok(())
+}
+
+/// Resources of kinds that this release does not have cannot exist, so none can be referred to where
+/// the reference would change what happens to requests.
+fn refuse_absent_resources(config: &DistributionConfig) -> Result<(), ApiError> {
+    let encrypted = crate::cache_behavior::cache_behaviors(config)
+        .into_iter()
+        .find_map(|behavior| behavior.settings.field_level_encryption_id.filter(|id| !id.is_empty()));
+    if let Some(id) = encrypted {
+        return Err(ErrorCode::NoSuchFieldLevelEncryptionConfig.with_message(format!(
+            "The field-level encryption configuration {id:?} does not exist. Leave FieldLevelEncryptionId out."
+        )));
+    }
+    let deployment = config.continuous_deployment_policy_id.as_deref().filter(|id| !id.is_empty());
+    if let Some(id) = deployment {
+        return Err(ErrorCode::NoSuchContinuousDeploymentPolicy.with_message(format!(
+            "The continuous deployment policy {id:?} does not exist. Leave ContinuousDeploymentPolicyId out."
+        )));
+    }
+    Ok(())
+}
+
+/// The origin groups of a distribution.
+pub(crate) fn origin_groups(config: &DistributionConfig) -> &[OriginGroup] {
+    config.origin_groups.as_ref().map(OriginGroups::items).unwrap_or_default()
+}
+
+/// Visible ASCII only: what can stand in a request line or in a header.
+pub(crate) fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// The first value that stands twice.
+pub(crate) fn duplicate<T: Ord>(values: impl IntoIterator<Item = T>) -> Option<T> {
+    let mut seen = std::collections::BTreeSet::new();
+    for value in values {
+        if seen.contains(&value) {
+            return Some(value);
+        }
+        seen.insert(value);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
