@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How long `SIGTERM` waits for requests in flight, unless `--drain-limit` says otherwise: what service managers and
 /// load balancers commonly allow before they kill.
-pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const DRAIN_LIMIT: &str = "30s";
 
 /// How long a start waits until the edge serves what is stored. Linking is fast; this is for a machine in trouble.
 pub(crate) const EDGE_CATCH_UP_MAX: Duration = Duration::from_secs(60);

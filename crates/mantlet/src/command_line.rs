@@ -1,0 +1,291 @@
+//! The command line as typed. What it means is decided in `settings`.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+use crate::limits::DRAIN_LIMIT;
+
+/// A self-hosted, CloudFront-compatible shield in front of your API.
+#[derive(Debug, Parser)]
+#[command(name = "mantlet", version, max_term_width = 100, after_help = OVERVIEW, after_long_help = OVERVIEW)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What to log.
+    #[command(flatten)]
+    pub(crate) log: LogFlags,
+}
+
+const OVERVIEW: &str = "\
+Examples:
+  mantlet up http://127.0.0.1:3500     a distribution in front of that API, in one step
+  mantlet run                          control plane and edge; make distributions with any AWS client
+  eval \"$(mantlet env)\"                point the AWS clients of this shell at the running process
+  aws cloudfront list-distributions
+  mantlet trust                        let browsers of this machine accept its certificates
+
+Exit status: 0 done, 1 failed, 2 the command line is wrong. Messages say what to change.
+`mantlet help run` explains every flag of `run` and `up`.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the control plane, its store and the edge in this process
+    Run(Box<RunFlags>),
+    /// Run, with a distribution in front of the API at URL
+    Up(Box<UpFlags>),
+    /// Print shell exports that point AWS clients at the running process
+    Env(EnvFlags),
+    /// Explain the local certificate authority, and install it when asked
+    Trust(TrustFlags),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DataDirFlag {
+    /// Where everything is kept: records, access key, certificate authorities, access log.
+    ///
+    /// Made if it is not there, and readable by its owner alone.
+    #[arg(long, value_name = "DIR", env = "MANTLET_DATA_DIR", default_value = ".mantlet")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = RUN_EXAMPLES)]
+pub(crate) struct RunFlags {
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+
+    /// Where viewers connect without TLS. Port 0 picks a free one, here and below.
+    #[arg(long, value_name = "ADDR", env = "MANTLET_HTTP", default_value = "127.0.0.1:8080", value_parser = address)]
+    pub(crate) http: SocketAddr,
+
+    /// Where viewers connect with TLS.
+    #[arg(long, value_name = "ADDR", env = "MANTLET_HTTPS", default_value = "127.0.0.1:8443", value_parser = address)]
+    pub(crate) https: SocketAddr,
+
+    /// Where AWS clients connect; also /healthz and /metrics.
+    ///
+    /// On any address but loopback it needs --api-certificate and --api-key.
+    #[arg(long, value_name = "ADDR", env = "MANTLET_API", default_value = "127.0.0.1:9000", value_parser = address)]
+    pub(crate) api: SocketAddr,
+
+    /// The certificate chain (PEM) with which the API speaks TLS.
+    #[arg(long, value_name = "FILE", env = "MANTLET_API_CERTIFICATE", requires = "api_key")]
+    pub(crate) api_certificate: Option<PathBuf>,
+
+    /// The private key (PEM) of --api-certificate.
+    #[arg(long, value_name = "FILE", env = "MANTLET_API_KEY", requires = "api_certificate")]
+    pub(crate) api_key: Option<PathBuf>,
+
+    /// What the domain names of distributions end in.
+    #[arg(long, value_name = "SUFFIX", env = "MANTLET_DOMAIN_SUFFIX", default_value = "mantlet.localhost")]
+    pub(crate) domain_suffix: String,
+
+    /// A certificate chain (PEM) for *.SUFFIX, instead of one of the local certificate authority.
+    #[arg(long, value_name = "FILE", env = "MANTLET_SUFFIX_CERTIFICATE", requires = "suffix_key")]
+    pub(crate) suffix_certificate: Option<PathBuf>,
+
+    /// The private key (PEM) of --suffix-certificate.
+    #[arg(long, value_name = "FILE", env = "MANTLET_SUFFIX_KEY", requires = "suffix_certificate")]
+    pub(crate) suffix_key: Option<PathBuf>,
+
+    /// The AWS account that everything belongs to: 12 digits.
+    #[arg(long, value_name = "N", env = "MANTLET_ACCOUNT_ID", default_value = "000000000000")]
+    pub(crate) account_id: String,
+
+    /// How requests to the API prove who they are from. `none` starts only on loopback.
+    #[arg(long, value_enum, env = "MANTLET_AUTH", default_value_t = AuthFlag::Sigv4)]
+    pub(crate) auth: AuthFlag,
+
+    /// Edge threads; one for each core unless given.
+    #[arg(long, value_name = "N", env = "MANTLET_EDGE_THREADS")]
+    pub(crate) edge_threads: Option<usize>,
+
+    /// Where the access log goes: a file, `stdout` or `none`; access.log in the data directory unless given.
+    #[arg(long, value_name = "FILE|stdout|none", env = "MANTLET_ACCESS_LOG")]
+    pub(crate) access_log: Option<String>,
+
+    /// How the access log is written: CloudFront's standard log file format, or the same fields as JSON.
+    #[arg(long, value_enum, env = "MANTLET_ACCESS_LOG_FORMAT", default_value_t = AccessLogFormat::W3c)]
+    pub(crate) access_log_format: AccessLogFormat,
+
+    /// A loopback or private network that origins may be in. Repeat it for several.
+    ///
+    /// While the API listens on loopback, all of them are allowed. Link-local and cloud metadata addresses and this
+    /// process's own listeners are refused always.
+    #[arg(long, value_name = "CIDR", env = "MANTLET_ORIGIN_ALLOW", value_delimiter = ',', value_parser = network)]
+    pub(crate) origin_allow: Vec<IpNet>,
+
+    /// Accept settings that restrict access and are not enforced yet, instead of refusing them.
+    #[arg(long, env = "MANTLET_ACCEPT_UNENFORCED")]
+    pub(crate) accept_unenforced: bool,
+
+    /// How long SIGTERM waits for requests in flight: 30s, 500ms, 2m.
+    #[arg(long, value_name = "DURATION", env = "MANTLET_DRAIN_LIMIT", default_value = DRAIN_LIMIT, value_parser = duration)]
+    pub(crate) drain_limit: Duration,
+
+    /// The key that seals private keys at rest; sealing.key in the data directory unless given.
+    ///
+    /// Kept elsewhere, a copy or a backup of the data directory reveals no private key.
+    #[arg(long, value_name = "FILE", env = "MANTLET_SEALING_KEY_FILE")]
+    pub(crate) sealing_key_file: Option<PathBuf>,
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  On this machine, with AWS clients of another shell:
+    mantlet run
+    eval \"$(mantlet env)\" && aws cloudfront list-distributions
+
+  On a server, for the names *.shield.example.org:
+    mantlet run --data-dir /var/lib/mantlet --http 0.0.0.0:80 --https 0.0.0.0:443 \\
+      --domain-suffix shield.example.org --suffix-certificate chain.pem --suffix-key key.pem \\
+      --origin-allow 10.0.0.0/8
+
+  With an API that other machines can reach:
+    mantlet run --api 0.0.0.0:9000 --api-certificate api.pem --api-key api.key";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = UP_EXAMPLES)]
+pub(crate) struct UpFlags {
+    /// The API to put behind a distribution: http://HOST[:PORT][/PATH], HOST a name or an IP address.
+    #[arg(value_name = "URL")]
+    pub(crate) origin: String,
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
+}
+
+const UP_EXAMPLES: &str = "\
+The distribution has the API preset: all seven methods, CachingDisabled, AllViewer, HTTP redirected to HTTPS, no web
+ACL. The same URL finds the same distribution again, with whatever was changed in it since. Where a process already
+runs on the data directory, that one is used, and `up` ends once the distribution is deployed.
+
+Examples:
+  mantlet up http://127.0.0.1:3500
+  mantlet up http://api.internal:3500/v2 --data-dir /var/lib/mantlet";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = "Example:\n  eval \"$(mantlet env --data-dir .mantlet)\"")]
+pub(crate) struct EnvFlags {
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// Print a JSON object instead of shell exports
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustFlags {
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// Install the certificate authority for this machine and this user's browsers
+    #[arg(long, conflicts_with = "uninstall")]
+    pub(crate) install: bool,
+    /// Remove it again
+    #[arg(long)]
+    pub(crate) uninstall: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogFlags {
+    /// What to log to standard error: a level (error, warn, info, debug, trace), or by part, as in
+    /// `info,edge=debug`
+    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    pub(crate) log: String,
+    /// How to log
+    #[arg(long, global = true, value_enum, env = "MANTLET_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AuthFlag {
+    /// Signature Version 4, as with AWS
+    Sigv4,
+    /// Nothing: whoever can connect may do everything
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AccessLogFormat {
+    /// Tab-separated fields under a #Fields line
+    W3c,
+    /// A JSON object a line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "write an IP address and a port, as in 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:80".to_owned()
+    })
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().ok();
+    network
+        .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+        .ok_or_else(|| "write a network, as in 10.0.0.0/8 or fd00::/8".to_owned())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: Option<u32> = number.parse().ok();
+    match (number.map(u64::from), unit) {
+        (Some(number), "ms") => Ok(Duration::from_millis(number)),
+        (Some(number), "" | "s") => Ok(Duration::from_secs(number)),
+        (Some(number), "m") => Ok(Duration::from_secs(number * 60)),
+        _ => Err("write a number and ms, s or m, as in 30s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        for text in ["", "s", "-1s", "1h", "1.5s", "99999999999999999999s", "٣s"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(network("192.0.2.1").unwrap().to_string(), "192.0.2.1/32");
+        assert!(network("10.0.0.0/33").is_err());
+    }
+
+    #[test]
+    fn flags_of_run_follow_up() {
+        let line = ["mantlet", "up", "http://127.0.0.1:3500", "--http", "127.0.0.1:0", "--auth", "none"];
+        let parsed = CommandLine::try_parse_from(line).unwrap();
+        let Command::Up(up) = parsed.command else { panic!("{parsed:?}") };
+        assert_eq!(up.run.http.port(), 0);
+        assert_eq!(up.run.auth, AuthFlag::None);
+    }
+}
