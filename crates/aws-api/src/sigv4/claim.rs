@@ -30,7 +30,8 @@ pub(super) struct Claim {
 impl Claim {
     /// Finds the signature in the headers or in the query string, and refuses both at once.
     pub(super) fn of(request: &Request<'_>) -> Result<Self, SignatureError> {
-        if request.path.len() > PATH_BYTES_MAX {
+        // Other forms of a request target (RFC 9112 section 3.2) have no canonical path of their own.
+        if !request.path.starts_with('/') || request.path.len() > PATH_BYTES_MAX {
             return Err(SignatureError::Malformed("The path"));
         }
         if request.query.len() > QUERY_BYTES_MAX {
@@ -181,7 +182,8 @@ fn header<'a>(
     }
 }
 
-fn payload_header(request: &Request<'_>) -> Result<Option<String>, SignatureError> {
+/// What the request declares to be its body's digest.
+pub(super) fn payload_header(request: &Request<'_>) -> Result<Option<String>, SignatureError> {
     let value = header(request, "x-amz-content-sha256", "The header X-Amz-Content-Sha256")?;
     Ok(value.map(str::to_owned))
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 /// How far the signer's clock may be from ours: AWS's fifteen minutes (IAM User Guide, "AWS Signature Version 4 for API
 /// requests").
-pub const CLOCK_SKEW_DURATION: Duration = Duration::from_secs(15 * 60);
+pub const CLOCK_SKEW_DURATION: Duration = Duration::from_mins(15);
 
 /// The longest life of a presigned URL: seven days, for the signing key is derived for no longer.
-pub const EXPIRES_DURATION_MAX: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const EXPIRES_DURATION_MAX: Duration = Duration::from_hours(7 * 24);
 
 /// Signed headers of one request. Clients sign what they send, and that is a dozen; each is looked up.
 pub(super) const SIGNED_HEADERS_MAX: usize = 64;

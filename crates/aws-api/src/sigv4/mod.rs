@@ -20,6 +20,9 @@ mod sign;
 mod signing_time;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::SignatureError;
 pub use key::Secret;
 pub use limits::{CLOCK_SKEW_DURATION, EXPIRES_DURATION_MAX};

@@ -7,9 +7,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::ALGORITHM;
 use super::canonical::{canonical_request, normalized_path};
+use super::claim::payload_header;
 use super::error::SignatureError;
-use super::key::{Scope, Secret, SigningKey, sha256_hex, string_to_sign};
+use super::key::{Scope, Secret, SigningKey, string_to_sign};
+use super::payload::payload_hash;
 use super::signing_time::SigningTime;
+use super::verify::PayloadRule;
 use crate::request::Request;
 
 /// Headers that are not signed, because those on the way may change them.
@@ -27,7 +30,8 @@ pub struct SigningCredentials<'a> {
 }
 
 /// The headers to add to `request`, so that it is signed for `service` in `region` at `now`: the date, the session token
-/// if there is one, and `Authorization`. All headers that the request has are signed; `host` must be among them.
+/// if there is one, and `Authorization`. All headers that the request has are signed; `host` must be among them. The body is signed
+/// too, unless `x-amz-content-sha256` says `UNSIGNED-PAYLOAD`.
 pub fn sign(
     request: &Request<'_>,
     credentials: SigningCredentials<'_>,
@@ -50,7 +54,8 @@ pub fn sign(
     let mut headers = request.headers.clone();
     headers.extend(added.clone());
     let signed_headers = signed_headers(&headers);
-    let payload = sha256_hex(request.body);
+    let declared = payload_header(request)?;
+    let payload = payload_hash(declared.as_deref(), request.body, PayloadRule::AllowUnsigned)?;
     let path = normalized_path(request.path);
     let canonical = canonical_request(request, &path, &headers, &signed_headers, &payload);
     let signature =

@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(time.check(at(signed + 901), None), Err(SignatureError::Expired));
         assert_eq!(time.check(at(signed - 900), None), Ok(()));
         assert_eq!(time.check(at(signed - 901), None), Err(SignatureError::NotYetValid));
-        let hour = Some(Duration::from_secs(3600));
+        let hour = Some(Duration::from_hours(1));
         assert_eq!(time.check(at(signed + 3600), hour), Ok(()));
         assert_eq!(time.check(at(signed + 3601), hour), Err(SignatureError::Expired));
         assert_eq!(time.check(at(signed - 901), hour), Err(SignatureError::NotYetValid));

@@ -78,7 +78,7 @@ pub fn verify(
 ///
 /// AWS removes dot segments and doubled slashes before signing, and so do botocore and the JavaScript SDK; the SDK for Go
 /// signs the path as it sends it. Paths of the API have neither, and so one form.
-fn signed_paths(path: &str) -> Vec<Cow<'_, str>> {
+pub(super) fn signed_paths(path: &str) -> Vec<Cow<'_, str>> {
     let normalized = normalized_path(path);
     let mut paths = vec![];
     if normalized != path {
