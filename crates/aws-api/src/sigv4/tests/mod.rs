@@ -1,5 +1,6 @@
 //! Tests of signatures: AWS's vectors, requests signed by AWS's own crate, and what must be refused.
 
+mod botocore;
 mod refusals;
 mod tampering;
 mod vectors;
