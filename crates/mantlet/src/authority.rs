@@ -16,7 +16,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData, SanType,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
@@ -81,10 +81,10 @@ fn has_sealed_files(folder: &Path) -> Result<bool> {
 
 /// A certificate with its chain and private key, as a TLS server takes it.
 pub(crate) struct IssuedCertificate {
-    /// The certificate, then that of its authority.
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    /// The private key.
-    pub(crate) private_key: PrivateKeyDer<'static>,
+    /// The certificate, then that of its authority, in PEM.
+    pub(crate) chain: String,
+    /// The private key, in PEM.
+    pub(crate) private_key: Zeroizing<String>,
 }
 
 /// What an authority is for.
@@ -174,7 +174,6 @@ impl AuthorityFiles {
 /// A certificate and the key that signs with it.
 struct Authority {
     certificate_pem: String,
-    certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -219,10 +218,9 @@ impl Authority {
                 facts.validity().not_after
             );
         }
-        let certificate = CertificateDer::from(pem.contents.clone());
-        let issuer =
-            Issuer::from_ca_cert_der(&certificate, key).map_err(|_| anyhow!("its certificate is damaged"))?;
-        Ok(Self { certificate_pem, certificate, issuer })
+        let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(pem.contents.as_slice()), key)
+            .map_err(|_| anyhow!("its certificate is damaged"))?;
+        Ok(Self { certificate_pem, issuer })
     }
 
     fn issue_server_certificate(&self, names: &[String]) -> Result<IssuedCertificate> {
@@ -242,8 +240,8 @@ impl Authority {
         let certificate =
             params.signed_by(&key, &self.issuer).context("cannot sign the suffix's certificate")?;
         Ok(IssuedCertificate {
-            chain: vec![certificate.der().clone(), self.certificate.clone()],
-            private_key: PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            chain: certificate.pem() + &self.certificate_pem,
+            private_key: Zeroizing::new(key.serialize_pem()),
         })
     }
 }
@@ -256,6 +254,7 @@ mod tests {
     use rustls::client::WebPkiServerVerifier;
     use rustls::client::danger::ServerCertVerifier;
     use rustls::{CertificateError, RootCertStore};
+    use rustls_pki_types::pem::PemObject;
     use rustls_pki_types::{ServerName, UnixTime};
 
     use super::*;
@@ -292,9 +291,10 @@ mod tests {
     }
 
     fn verify(issued: &IssuedCertificate, name: &str) -> Result<(), rustls::Error> {
-        let (root, chain) = (issued.chain.last().unwrap().clone(), &issued.chain);
+        let chain: Vec<_> =
+            CertificateDer::pem_slice_iter(issued.chain.as_bytes()).map(Result::unwrap).collect();
         let mut roots = RootCertStore::empty();
-        roots.add(root).unwrap();
+        roots.add(chain.last().unwrap().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();

@@ -9,9 +9,6 @@ pub(crate) const DRAIN_LIMIT: &str = "30s";
 /// How long a start waits until the edge serves what is stored. Linking is fast; this is for a machine in trouble.
 pub(crate) const EDGE_CATCH_UP_MAX: Duration = Duration::from_secs(60);
 
-/// How long the control plane's open connections may go on once the edge has drained.
-pub(crate) const API_DRAIN_MAX: Duration = Duration::from_secs(2);
-
 /// How long `mantlet up` waits for `Deployed`. A change arrives in milliseconds.
 pub(crate) const DEPLOYED_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -50,3 +47,9 @@ pub(crate) const EDGE_THREADS_MAX: usize = 1_024;
 /// The longest domain suffix. A domain name has 253 characters at most (RFC 1035, 2.3.4), and a distribution's own
 /// label and a file name that holds the suffix need room.
 pub(crate) const SUFFIX_BYTES_MAX: usize = 200;
+
+/// How often `mantlet up` looks whether the process that runs already is ready.
+pub(crate) const READY_POLL: Duration = Duration::from_millis(50);
+
+/// Where this edge says it is, in the form of CloudFront's locations: there is one.
+pub(crate) const EDGE_LOCATION: &str = "MNT1-P1";

@@ -2,16 +2,15 @@
 
 use std::io::{IsTerminal, stderr};
 
-use anyhow::{Context, Result};
 use tracing_subscriber::EnvFilter;
 
 use crate::command_line::{LogFlags, LogFormat};
+use crate::settings::UsageError;
 
 /// Logs from here on what `flags` ask for.
-pub(crate) fn start(flags: &LogFlags) -> Result<()> {
-    let filter = EnvFilter::try_new(&flags.log).with_context(|| {
-        format!("--log {:?} is no filter: give a level, as in `info`, or parts, as in `info,edge=debug`", flags.log)
-    })?;
+pub(crate) fn start(flags: &LogFlags) -> Result<(), UsageError> {
+    let filter =
+        EnvFilter::try_new(&flags.log).map_err(|_| UsageError::MalformedLogFilter(flags.log.clone()))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
     match flags.log_format {
         LogFormat::Text => log.with_ansi(stderr().is_terminal()).with_target(false).init(),

@@ -1,8 +1,12 @@
 //! The `mantlet` binary: parse, build, run.
-#![allow(dead_code, reason = "being built")]
+//!
+//! It is the one place that knows flags, environment, directories and signals; it wires the control plane, the store,
+//! the feed and the edge together. It does not know how any of them does its work: nothing here decides about a
+//! request or about a configuration.
 
 mod access_key;
 mod authority;
+mod certificate;
 mod command_line;
 mod data_dir;
 mod durable;
@@ -10,8 +14,63 @@ mod endpoints;
 mod environment;
 mod limits;
 mod log;
+mod run;
 mod running;
 mod seal;
+mod server;
 mod settings;
+mod signals;
 mod trust;
-fn main() {}
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::command_line::{Command, CommandLine};
+use crate::settings::{RunSettings, UsageError};
+use crate::up::OriginUrl;
+
+/// The command did not do what it should.
+const FAILED: u8 = 1;
+/// The command line is wrong; clap ends with the same.
+const MISUSED: u8 = 2;
+
+fn main() -> ExitCode {
+    match perform(CommandLine::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mantlet: {error:#}");
+            ExitCode::from(if error.is::<UsageError>() { MISUSED } else { FAILED })
+        }
+    }
+}
+
+fn perform(line: CommandLine) -> Result<()> {
+    log::start(&line.log)?;
+    match line.command {
+        Command::Run(flags) => {
+            let settings = RunSettings::try_from(*flags)?;
+            block_on(run::run(&settings))
+        }
+        Command::Up(flags) => {
+            let origin: OriginUrl = flags.origin.parse().map_err(UsageError::from)?;
+            let settings = RunSettings::try_from(flags.run)?;
+            block_on(up::up(&origin, &settings))
+        }
+        Command::Env(flags) => print(&environment::print(&flags)?),
+        Command::Trust(flags) => print(&trust::run(&flags)?),
+    }
+}
+
+/// The control plane needs one thread; the edge brings its own.
+fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start")?.block_on(future)
+}
+
+fn print(text: &str) -> Result<()> {
+    use std::io::Write;
+    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+}

@@ -1,10 +1,14 @@
 //! The process that runs on a data directory, as another process sees it.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
+use tokio::time::{Instant, sleep};
 
 use crate::access_key::AccessKey;
 use crate::data_dir::DataDir;
 use crate::endpoints::Endpoints;
+use crate::limits::EDGE_CATCH_UP_MAX;
 
 /// A process that is ready, and the key to its API.
 pub(crate) struct Running {
@@ -15,6 +19,29 @@ pub(crate) struct Running {
 impl Running {
     /// The process on `directory`. Without one, or with one that is not ready, the error says so.
     pub(crate) fn find(directory: &DataDir) -> Result<Self> {
+        match Self::look_for(directory)? {
+            Some(running) => Ok(running),
+            None => bail!(
+                "the mantlet process on {} is not ready; try again in a moment",
+                directory.path().display()
+            ),
+        }
+    }
+
+    /// The process on `directory`, once it is ready.
+    pub(crate) async fn wait_for(directory: &DataDir, poll: Duration) -> Result<Self> {
+        let deadline = Instant::now() + EDGE_CATCH_UP_MAX;
+        while Instant::now() < deadline {
+            if let Some(running) = Self::look_for(directory)? {
+                return Ok(running);
+            }
+            sleep(poll).await;
+        }
+        Self::find(directory)
+    }
+
+    /// `None` if the process is not ready.
+    fn look_for(directory: &DataDir) -> Result<Option<Self>> {
         let path = directory.path().display();
         if !directory.is_in_use() {
             bail!(
@@ -22,11 +49,8 @@ impl Running {
                  directory with --data-dir"
             );
         }
-        let (endpoints, access_key) =
-            (Endpoints::load(&directory.endpoints())?, AccessKey::load(&directory.credentials())?);
-        match (endpoints, access_key) {
-            (Some(endpoints), Some(access_key)) => Ok(Self { endpoints, access_key }),
-            _ => bail!("the mantlet process on {path} is not ready; try again in a moment"),
-        }
+        let endpoints = Endpoints::load(&directory.endpoints())?;
+        let access_key = AccessKey::load(&directory.credentials())?;
+        Ok(endpoints.zip(access_key).map(|(endpoints, access_key)| Self { endpoints, access_key }))
     }
 }

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
 use crate::limits::{EDGE_THREADS_MAX, SUFFIX_BYTES_MAX};
+use crate::up::OriginUrlError;
 
 /// How a process is to run.
 #[derive(Clone, Debug)]
@@ -88,6 +89,12 @@ pub(crate) enum UsageError {
     /// An empty name.
     #[error("--access-log needs a file's name, `stdout` or `none`")]
     EmptyAccessLog,
+    /// Not a URL, or one that is no origin.
+    #[error("the URL cannot be put behind a distribution: {0}")]
+    MalformedOrigin(#[from] OriginUrlError),
+    /// Not a filter.
+    #[error("--log {0:?} is no filter: give a level, as in `info`, or parts, as in `info,edge=debug`")]
+    MalformedLogFilter(String),
     /// Two listeners on one address.
     #[error("{0} and {1} are both {2}: give one of them another port")]
     SameAddress(&'static str, &'static str, SocketAddr),

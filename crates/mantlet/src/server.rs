@@ -1,0 +1,271 @@
+//! Everything in one process: store, feed, edge and control plane, started in the order in which each needs the other.
+
+use std::net::{SocketAddr, TcpListener as StdTcpListener};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use aws_api::sigv4::Secret;
+use control::{AccessKeys, Authentication, Control, ControlSettings, seed_managed_policies};
+use edge::{AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, OriginAccess, OriginRoots, ViewerTls};
+use edge_config::{Revision, Snapshot};
+use feed::{Fleet, Following};
+use rustls::sign::CertifiedKey;
+use store::{SqliteStore, Store};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::access_key::AccessKey;
+use crate::authority::Authorities;
+use crate::certificate::{api_tls, covers_suffix, names};
+use crate::command_line::{AccessLogFormat, AuthFlag};
+use crate::data_dir::{DataDir, Lock};
+use crate::durable;
+use crate::endpoints::{Endpoints, Published};
+use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
+use crate::running::Running;
+use crate::settings::{AccessLogTarget as AccessLogChoice, RunSettings};
+
+/// The edge of this process, among those of the fleet.
+const EDGE_NAME: &str = "local";
+
+/// A process that serves.
+pub(crate) struct Server {
+    // The order of the fields is the order in which they end: nobody is told of a process that is ending, and the
+    // directory is free only when nothing uses it any more.
+    published: Published,
+    running: Running,
+    edge: Edge,
+    api: Api,
+    _following: Following,
+    _lock: Lock,
+}
+
+/// The listener of the control plane.
+struct Api {
+    task: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+}
+
+impl Server {
+    /// Starts everything; on return, viewers and AWS clients are served.
+    pub(crate) async fn start(settings: &RunSettings) -> Result<Self> {
+        let directory = DataDir::open_or_create(&settings.data_dir)?;
+        let lock = directory.lock().await?;
+        // Whoever was here before was killed.
+        durable::remove_file(&directory.endpoints())?;
+
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(directory.store()).context("cannot open the store")?);
+        let certificate = suffix_certificate(&directory, settings)?;
+        let access_key = AccessKey::load_or_create(&directory.credentials())?;
+
+        let account_id = &settings.account_id;
+        seed_managed_policies(&*store, account_id).await.context("cannot prepare the store")?;
+        let following = feed::follow(Arc::clone(&store)).await.context("cannot follow the store")?;
+        let api_listener = ApiListener::bind(settings).await?;
+        let edge = start_edge(&directory, settings, &api_listener, certificate, &following.snapshots())?;
+        let fleet = Fleet::new();
+        fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
+
+        let control = Control::new(
+            control_settings(settings, &access_key),
+            Arc::clone(&store),
+            following.snapshots(),
+            fleet,
+        );
+        let endpoints = api_listener.endpoints(settings, &edge)?;
+        let api = api_listener.serve(control, &edge);
+        wait_until_current(&edge, &*store).await?;
+        let published = endpoints.publish(&directory.endpoints())?;
+        let running = Running { endpoints, access_key };
+        Ok(Self { published, running, edge, api, _following: following, _lock: lock })
+    }
+
+    /// How it can be reached.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Opens the access log anew, after it was renamed.
+    pub(crate) fn reopen_access_log(&self) {
+        self.edge.reopen_access_log();
+    }
+
+    /// Ends with an error if the control plane does, which it never should.
+    pub(crate) async fn failure(&mut self) -> anyhow::Error {
+        let ended = (&mut self.api.task).await;
+        ended.map_or_else(|panic| anyhow!("the control plane failed: {panic}"), |()| anyhow!("the control plane ended"))
+    }
+
+    /// Stops accepting, and lets what is in flight end within the limit.
+    pub(crate) async fn drain(self, limit: std::time::Duration) {
+        drop(self.published);
+        // Nobody waits any more if the task has ended by itself.
+        let _ = self.api.stop.send(());
+        let (all_ended, _) = tokio::join!(self.edge.drain(limit), self.api.task);
+        if !all_ended {
+            tracing::warn!(?limit, "Closed connections that did not end within the drain limit");
+        }
+    }
+}
+
+fn suffix_certificate(directory: &DataDir, settings: &RunSettings) -> Result<Arc<CertifiedKey>> {
+    let suffix = &settings.domain_suffix;
+    let sealing_key = settings.sealing_key_file.clone().unwrap_or_else(|| directory.sealing_key());
+    let authorities = Authorities::load_or_create(directory, &sealing_key, suffix)?;
+    let Some(files) = &settings.suffix_certificate else {
+        let issued = authorities.issue_suffix_certificate(suffix)?;
+        return edge::certified_key(issued.chain.as_bytes(), issued.private_key.as_bytes())
+            .context("cannot use the certificate of the local authority");
+    };
+    let certificate = files.load()?;
+    if !covers_suffix(&certificate, suffix) {
+        bail!(
+            "--suffix-certificate {} is for {}, and distributions need *.{suffix}: give one for that, or the \
+             --domain-suffix that it is for",
+            files.certificate.display(),
+            match names(&certificate) {
+                names if names.is_empty() => "no name".to_owned(),
+                names => names.join(", "),
+            }
+        );
+    }
+    Ok(certificate)
+}
+
+fn start_edge(
+    directory: &DataDir,
+    settings: &RunSettings,
+    api: &ApiListener,
+    certificate: Arc<CertifiedKey>,
+    snapshots: &watch::Receiver<Arc<Snapshot>>,
+) -> Result<Edge> {
+    check_is_free("--http", settings.http)?;
+    check_is_free("--https", settings.https)?;
+    let edge_settings = EdgeSettings {
+        http: vec![settings.http],
+        https: vec![settings.https],
+        tls: Some(ViewerTls::new(certificate)?),
+        threads: NonZeroUsize::new(settings.edge_threads).unwrap_or(NonZeroUsize::MIN),
+        origin_access: OriginAccess {
+            allow_private: settings.api.ip().is_loopback(),
+            allow: settings.origin_allow.clone(),
+            own_listeners: vec![api.address],
+        },
+        origin_roots: OriginRoots::of_machine(&[]).context("cannot read whom this machine trusts")?,
+        access_log: access_log(directory, settings),
+        via_id: random_name()?,
+        pop: EDGE_LOCATION.to_owned(),
+    };
+    Edge::start(edge_settings, snapshots).context("the edge cannot start")
+}
+
+/// The edge's threads share their ports, and the kernel would share them with another Mantlet of the same user, too:
+/// each would get some of the other's viewers.
+fn check_is_free(flag: &str, address: SocketAddr) -> Result<()> {
+    if address.port() == 0 {
+        return Ok(());
+    }
+    StdTcpListener::bind(address).map(drop).with_context(|| cannot_listen(flag, address))
+}
+
+fn cannot_listen(flag: &str, address: SocketAddr) -> String {
+    format!("cannot listen on {address}; stop what listens there, or give another address with {flag}")
+}
+
+fn access_log(directory: &DataDir, settings: &RunSettings) -> AccessLogSettings {
+    AccessLogSettings {
+        target: match &settings.access_log {
+            AccessLogChoice::DataDir => AccessLogTarget::File(directory.access_log()),
+            AccessLogChoice::File(path) => AccessLogTarget::File(path.clone()),
+            AccessLogChoice::Stdout => AccessLogTarget::Stdout,
+            AccessLogChoice::Nowhere => AccessLogTarget::None,
+        },
+        format: match settings.access_log_format {
+            AccessLogFormat::W3c => edge::AccessLogFormat::W3c,
+            AccessLogFormat::Json => edge::AccessLogFormat::Json,
+        },
+        include_cookies: false,
+    }
+}
+
+fn random_name() -> Result<String> {
+    let mut random = [0; 16];
+    aws_lc_rs::rand::fill(&mut random).ok().context("the system gives no random numbers")?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}
+
+fn control_settings(settings: &RunSettings, access_key: &AccessKey) -> ControlSettings {
+    let key = || (access_key.id.clone(), Secret::new(access_key.secret.as_str()));
+    ControlSettings {
+        account_id: settings.account_id.clone(),
+        domain_suffix: settings.domain_suffix.clone(),
+        accept_unenforced: settings.accept_unenforced,
+        authentication: match settings.authentication {
+            AuthFlag::Sigv4 => Authentication::SignatureV4(AccessKeys::new([key()])),
+            AuthFlag::None => Authentication::Nobody,
+        },
+    }
+}
+
+async fn wait_until_current(edge: &Edge, store: &dyn Store) -> Result<()> {
+    let stored = Revision(store.current_revision().await?.0);
+    let mut applied = edge.applied();
+    let reached = applied.wait_for(|applied| *applied >= stored);
+    timeout(EDGE_CATCH_UP_MAX, reached)
+        .await
+        .ok()
+        .context("the edge does not take the stored configuration; the log says why")?
+        .context("the edge ended while it started")?;
+    Ok(())
+}
+
+/// The API's socket before it is served.
+struct ApiListener {
+    socket: TcpListener,
+    address: SocketAddr,
+    certificate: Option<Arc<CertifiedKey>>,
+    tls: Option<Arc<rustls::ServerConfig>>,
+}
+
+impl ApiListener {
+    async fn bind(settings: &RunSettings) -> Result<Self> {
+        let certificate = settings.api_certificate.as_ref().map(|files| files.load()).transpose()?;
+        let tls = certificate.clone().map(api_tls).transpose()?;
+        let socket = TcpListener::bind(settings.api).await;
+        let socket = socket.with_context(|| cannot_listen("--api", settings.api))?;
+        Ok(Self { address: socket.local_addr()?, socket, certificate, tls })
+    }
+
+    fn endpoints(&self, settings: &RunSettings, edge: &Edge) -> Result<Endpoints> {
+        let first = |addresses: &[SocketAddr]| addresses.first().copied().context("the edge listens nowhere");
+        Ok(Endpoints {
+            api: self.address,
+            http: first(edge.http_addresses())?,
+            https: first(edge.https_addresses())?,
+            api_url: self.certificate.as_deref().map(|certificate| self.url(certificate)),
+            certificate_given: settings.suffix_certificate.is_some(),
+        })
+    }
+
+    /// Clients must call the API by a name that its certificate has.
+    fn url(&self, certificate: &CertifiedKey) -> String {
+        let name = names(certificate).into_iter().find(|name| !name.starts_with('*'));
+        match name {
+            Some(name) => format!("https://{name}:{}", self.address.port()),
+            None => format!("https://{}", self.address),
+        }
+    }
+
+    fn serve(self, control: Control, edge: &Edge) -> Api {
+        let metrics = edge.metrics();
+        let (stop, stopped) = oneshot::channel::<()>();
+        // A sender that is dropped stops it as well.
+        let shutdown = async { drop(stopped.await) };
+        let metrics = Arc::new(move || metrics.render());
+        Api { task: tokio::spawn(control::serve(self.socket, self.tls, control, metrics, shutdown)), stop }
+    }
+}
