@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) use record::{CsProtocol, CsProtocolVersion, ErrorType, Record, ResultType};
 use writer::{Command, Sink, Writer};
@@ -36,8 +36,11 @@ const BUFFER_BYTES_MAX: usize = 1024 * 1024;
 /// Commands that wait for the writer; those that only wake it are not queued twice.
 const COMMANDS_MAX: usize = 16;
 
-/// How long draining waits for a disk that does not answer.
-const FLUSH_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long draining and reopening wait for a disk that does not answer.
+const WRITER_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How often a full queue of commands is tried again meanwhile.
+const QUEUE_RETRY_TIME: Duration = Duration::from_millis(5);
 
 /// Where records go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,22 +167,32 @@ impl AccessLog {
         ThreadLog { open, only_here: std::marker::PhantomData }
     }
 
-    /// Opens the file anew, after it was renamed. Where that fails the old one stays in use.
+    /// Opens the file anew, after it was renamed; where that fails the old one stays in use. Whatever is
+    /// logged from now on is in the new file. It blocks, as [`flush`](Self::flush) does.
     pub(crate) fn reopen(&self) {
-        if let Some(running) = &self.running {
-            // An error means that the writer is gone, and then nothing is open.
-            let _ = running.commands.send(Command::Reopen);
-        }
+        self.ask(Command::Reopen);
     }
 
     /// Returns when everything logged so far is written, or when the target takes too long. It blocks:
     /// not for an edge thread.
     pub(crate) fn flush(&self) {
+        self.ask(Command::Flush);
+    }
+
+    /// Gives the writer a command and waits until it is done, within [`WRITER_TIME_MAX`].
+    fn ask(&self, command: impl FnOnce(SyncSender<()>) -> Command) {
         let Some(running) = &self.running else { return };
+        let deadline = Instant::now() + WRITER_TIME_MAX;
         let (done, finished) = sync_channel(1);
-        if running.commands.send(Command::Flush(done)).is_ok() {
-            let _: Result<(), _> = finished.recv_timeout(FLUSH_TIME_MAX);
+        let mut command = command(done);
+        while let Err(TrySendError::Full(refused)) = running.commands.try_send(command) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            command = refused;
+            std::thread::park_timeout(QUEUE_RETRY_TIME);
         }
+        let _: Result<(), _> = finished.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }
 }
 
@@ -247,3 +260,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 type Commands = Receiver<Command>;
+
+#[cfg(test)]
+mod tests;

@@ -101,19 +101,16 @@ fn embedded_ipv4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
     if ip.is_unspecified() || ip.is_loopback() {
         return None;
     }
-    let (high, low) = match ip.segments() {
-        // IPv4-mapped (RFC 4291 section 2.5.5.2), IPv4-translated (RFC 2765 section 2.1),
-        // IPv4-compatible (RFC 4291 section 2.5.5.1).
-        [0, 0, 0, 0, 0, 0xffff, high, low]
+    match ip.segments() {
+        // IPv4-mapped and IPv4-compatible (RFC 4291 section 2.5.5), IPv4-translated (RFC 2765 section 2.1).
+        [0, 0, 0, 0, 0, 0xffff | 0, high, low]
         | [0, 0, 0, 0, 0xffff, 0, high, low]
-        | [0, 0, 0, 0, 0, 0, high, low]
         // The well-known NAT64 prefix (RFC 6052 section 2.1).
         | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
         // 6to4 (RFC 3056 section 2).
-        | [0x2002, high, low, ..] => (high, low),
-        _ => return None,
-    };
-    Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
+        | [0x2002, high, low, ..] => Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low))),
+        _ => None,
+    }
 }
 
 fn refuse_never_an_origin(ip: IpAddr) -> Result<(), EgressError> {

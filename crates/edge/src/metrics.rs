@@ -315,3 +315,158 @@ impl DistributionCounts {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(status: Option<u16>) -> RequestCounts {
+        RequestCounts {
+            status,
+            bytes_from_viewer: 100,
+            bytes_to_viewer: 2000,
+            duration: Duration::from_millis(7),
+            origin_first_byte: status.map(|_| Duration::from_millis(3)),
+        }
+    }
+
+    fn check(metrics: &Metrics, lines: &[&str]) {
+        let page = metrics.render();
+        for line in lines {
+            assert!(page.lines().any(|found| found == *line), "{line} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn threads_are_summed() {
+        let metrics = Metrics::default();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let metrics = metrics.clone();
+                std::thread::spawn(move || {
+                    let thread = metrics.thread();
+                    for _ in 0..1000 {
+                        thread.request(Some("E1"), &request(Some(200)));
+                    }
+                    thread.request(Some("E1"), &request(Some(503)));
+                    thread.request(None, &request(Some(403)));
+                    thread.request(Some("E2"), &request(None));
+                    thread.clone().origin_connection_opened();
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        check(
+            &metrics,
+            &[
+                "mantlet_requests_total{distribution=\"E1\",status=\"2xx\"} 4000",
+                "mantlet_requests_total{distribution=\"E1\",status=\"5xx\"} 4",
+                "mantlet_requests_total{distribution=\"none\",status=\"4xx\"} 4",
+                "mantlet_requests_total{distribution=\"E2\",status=\"000\"} 4",
+                "mantlet_viewer_received_bytes_total{distribution=\"E1\"} 400400",
+                "mantlet_viewer_sent_bytes_total{distribution=\"E1\"} 8008000",
+                "mantlet_origin_connections_opened_total 4",
+                "mantlet_edge_threads 4",
+                "mantlet_request_duration_seconds_bucket{le=\"0.005\"} 0",
+                "mantlet_request_duration_seconds_bucket{le=\"0.01\"} 4012",
+                "mantlet_request_duration_seconds_bucket{le=\"+Inf\"} 4012",
+                "mantlet_request_duration_seconds_sum 28.084000",
+                "mantlet_request_duration_seconds_count 4012",
+                "mantlet_origin_first_byte_seconds_count 4008",
+            ],
+        );
+    }
+
+    #[test]
+    fn connections_are_open_until_they_are_dropped() {
+        let metrics = Metrics::default();
+        let thread = metrics.thread();
+        let (first, _second) = (thread.viewer_connection(), thread.viewer_connection());
+        check(&metrics, &["mantlet_viewer_connections 2"]);
+        drop(first);
+        check(&metrics, &["mantlet_viewer_connections 1", "mantlet_viewer_connections_total 2"]);
+    }
+
+    #[test]
+    fn everything_else_is_counted_under_its_name() {
+        let metrics = Metrics::default();
+        let thread = metrics.thread();
+        thread.tls_handshake(TlsVersion::Tls13, true);
+        thread.tls_handshake(TlsVersion::Tls12, false);
+        thread.tls_handshake_failed();
+        thread.origin_connection_reused();
+        for kind in OriginErrorKind::ALL {
+            thread.origin_error(kind);
+        }
+        thread.applied(Revision(12));
+        metrics.thread().applied(Revision(9));
+        metrics.access_log_counters().dropped.fetch_add(5, std::sync::atomic::Ordering::Relaxed);
+        check(
+            &metrics,
+            &[
+                "mantlet_tls_handshakes_total{version=\"TLSv1.3\",resumed=\"true\"} 1",
+                "mantlet_tls_handshakes_total{version=\"TLSv1.3\",resumed=\"false\"} 0",
+                "mantlet_tls_handshakes_total{version=\"TLSv1.2\",resumed=\"false\"} 1",
+                "mantlet_tls_handshakes_failed_total 1",
+                "mantlet_origin_connections_reused_total 1",
+                "mantlet_snapshot_revision 9",
+                "mantlet_access_log_dropped_total{reason=\"queue-full\"} 5",
+            ],
+        );
+        for kind in OriginErrorKind::ALL {
+            check(&metrics, &[&format!("mantlet_origin_errors_total{{kind=\"{}\"}} 1", kind.as_str())]);
+        }
+    }
+
+    #[test]
+    fn distributions_beyond_the_limit_share_one_label_on_every_thread() {
+        let metrics = Metrics::default();
+        let (one, other) = (metrics.thread(), metrics.thread());
+        for index in 0..DISTRIBUTIONS_MAX + 10 {
+            one.request(Some(&format!("E{index}")), &request(Some(200)));
+        }
+        for id in ["E0", "E5000", "E5001"] {
+            other.request(Some(id), &request(Some(200)));
+        }
+        other.request(None, &request(Some(403)));
+        check(
+            &metrics,
+            &[
+                "mantlet_requests_total{distribution=\"E0\",status=\"2xx\"} 2",
+                "mantlet_requests_total{distribution=\"other\",status=\"2xx\"} 12",
+                "mantlet_requests_total{distribution=\"none\",status=\"4xx\"} 1",
+            ],
+        );
+        assert!(!metrics.render().contains("E5000"));
+    }
+
+    /// The rules of the text format: every sample follows its family's HELP and TYPE, each family and
+    /// each series comes once, label values are escaped, the page ends with a line feed.
+    #[test]
+    fn the_page_is_well_formed() {
+        let metrics = Metrics::default();
+        metrics.thread().request(Some("a\"b\\c\nd"), &request(Some(700)));
+        let page = metrics.render();
+        assert!(page.ends_with('\n'));
+        assert!(page.contains("{distribution=\"a\\\"b\\\\c\\nd\",status=\"5xx\"} 1\n"), "{page}");
+        let (mut family, mut families, mut series) = (String::new(), HashSet::new(), HashSet::new());
+        for line in page.lines() {
+            if let Some(help) = line.strip_prefix("# HELP ") {
+                family = help.split(' ').next().unwrap().to_owned();
+                assert!(families.insert(family.clone()), "{line}");
+            } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = kind.split_once(' ').unwrap();
+                assert_eq!(name, family);
+                assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            } else {
+                let (name, value) = line.rsplit_once(' ').unwrap();
+                assert!(name.starts_with(&family), "{line} after {family}");
+                assert!(value.parse::<f64>().is_ok(), "{line}");
+                assert!(series.insert(name.to_owned()), "{line}");
+            }
+        }
+        assert!(families.len() > 10);
+    }
+}

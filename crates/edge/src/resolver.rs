@@ -121,8 +121,8 @@ impl Resolver {
 
     /// Starts a look-up that goes on when whoever asked has left, since others may wait for it.
     fn start_lookup(&self, name: &HostName) -> Lookup {
-        let (sender, lookup) = watch::channel(None);
-        self.remember(name, &lookup);
+        let (sender, running) = watch::channel(None);
+        self.remember(name, &running);
         let (permits, look_up, name) = (Arc::clone(&self.permits), Arc::clone(&self.look_up), name.clone());
         tokio::spawn(async move {
             let answer = tokio::time::timeout(LOOKUP_TIME_MAX, ask_system(permits, look_up, name)).await;
@@ -130,7 +130,7 @@ impl Resolver {
             let age_max = if answer.is_ok() { ANSWER_AGE_MAX } else { FAILURE_AGE_MAX };
             sender.send_replace(Some(Finding { answer, usable_until: Instant::now() + age_max }));
         });
-        lookup
+        running
     }
 
     fn remember(&self, name: &HostName, lookup: &Lookup) {
@@ -178,4 +178,150 @@ fn in_order(found: &[IpAddr]) -> Answer {
         }
     }
     if ips.is_empty() { Err(ResolveError::NoAddress) } else { Ok(Arc::from(ips.as_slice())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc::{SyncSender, sync_channel};
+
+    use super::*;
+
+    fn name(text: &str) -> OriginAddress {
+        OriginAddress::Name(HostName::parse(text).unwrap())
+    }
+
+    fn v4(last: u8) -> IpAddr {
+        Ipv4Addr::new(10, 0, 0, last).into()
+    }
+
+    /// A resolver whose look-ups are counted and answered by `answer`.
+    fn counting(
+        answer: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
+    ) -> (Resolver, Arc<AtomicUsize>) {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let resolver = Resolver::with_lookup(Arc::new(move |name| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            answer(name)
+        }));
+        (resolver, count)
+    }
+
+    /// A resolver whose look-ups hang until the gate is dropped.
+    fn gated() -> (Resolver, Arc<AtomicUsize>, SyncSender<()>) {
+        let (gate, opened) = sync_channel(0);
+        let opened = Mutex::new(opened);
+        let (resolver, count) = counting(move |_| {
+            let _: Result<(), _> = opened.lock().unwrap().recv();
+            Ok(vec![v4(1)])
+        });
+        (resolver, count, gate)
+    }
+
+    /// Lets time pass; a real look-up on the blocking pool does not advance tokio's clock.
+    async fn pass(time: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(time).await;
+        tokio::time::resume();
+    }
+
+    #[tokio::test]
+    async fn an_address_needs_no_look_up() {
+        let (resolver, count) = counting(|_| Ok(Vec::new()));
+        let found = resolver.resolve(&OriginAddress::Ip(Ipv6Addr::LOCALHOST.into()), 3500).await.unwrap();
+        assert_eq!(found.iter().collect::<Vec<_>>(), ["[::1]:3500".parse::<SocketAddr>().unwrap()]);
+        assert_eq!(count.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn localhost_is_found_and_comes_with_ipv4_first() {
+        let found = Resolver::new().resolve(&name("localhost"), 3500).await.unwrap();
+        assert_eq!(found.iter().next(), Some("127.0.0.1:3500".parse().unwrap()));
+    }
+
+    #[tokio::test]
+    async fn addresses_come_once_ipv4_first_and_are_limited() {
+        let v6 = IpAddr::from(Ipv6Addr::LOCALHOST);
+        let (resolver, _) = counting(move |_| Ok([v6, v4(2), v4(1), v4(2)].to_vec()));
+        let found = resolver.resolve(&name("a.test"), 80).await.unwrap();
+        assert_eq!(found.iter().map(|address| address.ip()).collect::<Vec<_>>(), [v4(2), v4(1), v6]);
+
+        let (resolver, _) = counting(|_| Ok((0..=255).map(v4).collect()));
+        assert_eq!(resolver.resolve(&name("a.test"), 80).await.unwrap().iter().count(), ADDRESSES_MAX);
+    }
+
+    #[tokio::test]
+    async fn who_asks_at_the_same_time_shares_one_look_up() {
+        let (resolver, count, gate) = gated();
+        let name = name("a.test");
+        {
+            // Somebody asks and leaves; the look-up goes on for the others.
+            let leaving = resolver.resolve(&name, 80);
+            tokio::select! {
+                biased;
+                _ = leaving => panic!("the gate is closed"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        drop(gate);
+        let both = tokio::join!(resolver.resolve(&name, 80), resolver.resolve(&name, 443));
+        assert_eq!((both.0.unwrap().iter().count(), both.1.unwrap().iter().count()), (1, 1));
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_used_for_its_time_and_no_longer() {
+        let (resolver, count) = counting(|_| Ok(vec![v4(1)]));
+        for (pause, lookups) in [(Duration::ZERO, 1), (ANSWER_AGE_MAX / 2, 1), (ANSWER_AGE_MAX, 2)] {
+            pass(pause).await;
+            resolver.resolve(&name("a.test"), 80).await.unwrap();
+            assert_eq!(count.load(Ordering::Relaxed), lookups, "{pause:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_used_for_a_shorter_time() {
+        let (resolver, count) = counting(|_| Err(io::Error::other("no such host")));
+        for (pause, lookups) in [(Duration::ZERO, 1), (FAILURE_AGE_MAX / 2, 1), (FAILURE_AGE_MAX, 2)] {
+            pass(pause).await;
+            let failure = resolver.resolve(&name("a.test"), 80).await.unwrap_err();
+            assert!(matches!(failure, ResolveError::LookupFailed(_)), "{failure:?}");
+            assert_eq!(count.load(Ordering::Relaxed), lookups, "{pause:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_without_addresses_is_an_error() {
+        let (resolver, _) = counting(|_| Ok(Vec::new()));
+        let failure = resolver.resolve(&name("a.test"), 80).await.unwrap_err();
+        assert!(matches!(failure, ResolveError::NoAddress), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn a_look_up_that_hangs_times_out() {
+        let (resolver, _, gate) = gated();
+        let name = name("a.test");
+        let resolving = resolver.resolve(&name, 80);
+        let passing = async {
+            // First the look-up has to begin.
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            pass(LOOKUP_TIME_MAX + Duration::from_secs(1)).await;
+        };
+        let (failure, ()) = tokio::join!(resolving, passing);
+        drop(gate);
+        assert!(matches!(failure, Err(ResolveError::TimedOut)), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn no_more_names_are_remembered_than_the_limit() {
+        let (resolver, _) = counting(|_| Ok(vec![v4(1)]));
+        for index in 0..NAMES_MAX + 100 {
+            resolver.resolve(&name(&format!("n{index}.test")), 80).await.unwrap();
+        }
+        assert!(resolver.lookups.borrow().len() <= NAMES_MAX);
+    }
 }

@@ -177,7 +177,7 @@ impl ViewerTls {
     /// TLS that shows `suffix_certificate` (the wildcard for the distributions' domain names) to every
     /// viewer, whatever name it asks for.
     pub fn new(suffix_certificate: Arc<CertifiedKey>) -> Result<Self, TlsSetupError> {
-        let suffix = CertificateConfigs::new(&suffix_certificate)?;
+        let suffix = CertificateConfigs::new(suffix_certificate)?;
         Ok(Self { suffix: Arc::new(suffix) })
     }
 
@@ -226,12 +226,12 @@ struct CertificateConfigs {
 }
 
 impl CertificateConfigs {
-    fn new(certificate: &Arc<CertifiedKey>) -> Result<Self, TlsSetupError> {
+    fn new(certificate: Arc<CertifiedKey>) -> Result<Self, TlsSetupError> {
         use MinimumProtocolVersion::{Tls12, Tls13};
         Ok(Self {
-            tls12: server_config(certificate, Tls12, false)?,
-            tls12_http2: server_config(certificate, Tls12, true)?,
-            tls13: server_config(certificate, Tls13, false)?,
+            tls12: server_config(Arc::clone(&certificate), Tls12, false)?,
+            tls12_http2: server_config(Arc::clone(&certificate), Tls12, true)?,
+            tls13: server_config(Arc::clone(&certificate), Tls13, false)?,
             tls13_http2: server_config(certificate, Tls13, true)?,
         })
     }
@@ -248,7 +248,7 @@ impl CertificateConfigs {
 }
 
 fn server_config(
-    certificate: &Arc<CertifiedKey>,
+    certificate: Arc<CertifiedKey>,
     minimum: MinimumProtocolVersion,
     http2: bool,
 ) -> Result<Arc<ServerConfig>, TlsSetupError> {
@@ -260,7 +260,7 @@ fn server_config(
         .with_protocol_versions(versions)
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(AlwaysThisCertificate(Arc::clone(certificate))));
+        .with_cert_resolver(Arc::new(AlwaysThisCertificate(certificate)));
     config.alpn_protocols =
         if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
@@ -390,3 +390,6 @@ fn cipher(negotiated: CipherSuite) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

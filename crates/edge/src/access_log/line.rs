@@ -18,13 +18,21 @@ use super::{AccessLogFormat, AccessLogSettings};
 /// 32,768 bytes; this keeps hostile ones from filling the log faster than the network.
 const VALUE_BYTES_MAX: usize = 8192;
 
-/// What a file begins with.
-pub(super) const W3C_HEADER: &str = "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip \
+/// What a file in W3C's format begins with.
+const W3C_HEADER: &str = "#Version: 1.0\n#Fields: date time x-edge-location sc-bytes c-ip \
     cs-method cs(Host) cs-uri-stem sc-status cs(Referer) cs(User-Agent) cs-uri-query cs(Cookie) \
     x-edge-result-type x-edge-request-id x-host-header cs-protocol cs-bytes time-taken x-forwarded-for \
     ssl-protocol ssl-cipher x-edge-response-result-type cs-protocol-version fle-status \
     fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type \
     sc-content-len sc-range-start sc-range-end\n";
+
+/// What a file of that format begins with.
+pub(super) fn header(format: AccessLogFormat) -> &'static str {
+    match format {
+        AccessLogFormat::W3c => W3C_HEADER,
+        AccessLogFormat::Json => "",
+    }
+}
 
 /// Appends a record's line.
 pub(super) fn write(record: &Record<'_>, settings: &AccessLogSettings, out: &mut Vec<u8>) {
@@ -35,7 +43,7 @@ pub(super) fn write(record: &Record<'_>, settings: &AccessLogSettings, out: &mut
 }
 
 fn write_fields(record: &Record<'_>, include_cookies: bool, line: &mut Line<'_>) {
-    let finished_at = OffsetDateTime::from(latest(record.finished_at));
+    let finished_at = calendar(record.finished_at);
     line.date("date", finished_at);
     line.time("time", finished_at);
     line.text("x-edge-location", record.edge_location.as_bytes());
@@ -72,10 +80,11 @@ fn write_fields(record: &Record<'_>, include_cookies: bool, line: &mut Line<'_>)
     line.number("sc-range-end", record.range_end);
 }
 
-/// A clock that is set beyond the year 9999 must not bring the edge down.
-fn latest(finished_at: SystemTime) -> SystemTime {
-    const YEAR_9999: Duration = Duration::from_secs(253_370_764_800);
-    finished_at.min(SystemTime::UNIX_EPOCH + YEAR_9999).max(SystemTime::UNIX_EPOCH)
+/// A clock that is set before 1970 or beyond the year 9999 must not bring the edge down.
+fn calendar(at: SystemTime) -> OffsetDateTime {
+    let since_epoch = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = i64::try_from(since_epoch).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 struct Line<'a> {
@@ -169,4 +178,170 @@ fn encode(value: &[u8], out: &mut Vec<u8>) {
 
 fn must_encode(byte: u8) -> bool {
     byte <= 32 || byte >= 127 || b"<>\"#%{}|\\^~[]`'".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{AccessLogTarget, CsProtocol, CsProtocolVersion, ErrorType, ResultType};
+    use super::*;
+
+    fn record() -> Record<'static> {
+        Record {
+            finished_at: SystemTime::UNIX_EPOCH + Duration::from_millis(1_575_493_275_999),
+            edge_location: "LAX50-C1",
+            sc_bytes: 392,
+            viewer: "[::ffff:192.0.2.100]:11040".parse().unwrap(),
+            method: b"POST",
+            distribution_domain_name: "d111111abcdef8.mantlet.localhost",
+            path: b"/api/a%20b~\xc3\xa9",
+            status: Some(200),
+            referer: b"https://app.test/#top",
+            user_agent: b"Mozilla/5.0 (X11; 'a' \"b\")",
+            query: b"q=1&r=[2]",
+            cookie: b"session=secret; theme=dark",
+            result_type: ResultType::Miss,
+            request_id: "SOX4xwn4XV6Q4rgb7XiVGOHms_BGlTAC4KyHmureZmBNrjGdRLiNIQ==",
+            host_header: b"api.example.test",
+            protocol: CsProtocol::Https,
+            cs_bytes: 23,
+            time_taken: Duration::from_micros(1_001_999),
+            forwarded_for: b"198.51.100.1, 192.0.2.7",
+            ssl_protocol: "TLSv1.3",
+            ssl_cipher: "TLS_AES_128_GCM_SHA256",
+            response_result_type: ResultType::Miss,
+            protocol_version: CsProtocolVersion::Http2,
+            time_to_first_byte: Some(Duration::from_millis(1)),
+            error_type: ErrorType::Error,
+            content_type: b"application/json; charset=utf-8",
+            content_length: Some(78),
+            range_start: None,
+            range_end: None,
+        }
+    }
+
+    fn line(record: &Record<'_>, format: AccessLogFormat, include_cookies: bool) -> String {
+        let settings = AccessLogSettings { target: AccessLogTarget::None, format, include_cookies };
+        let mut out = Vec::new();
+        write(record, &settings, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn w3c(record: &Record<'_>) -> String {
+        line(record, AccessLogFormat::W3c, false)
+    }
+
+    #[test]
+    fn a_record_has_cloudfronts_form() {
+        let expect = [
+            "2019-12-04",
+            "21:01:15",
+            "LAX50-C1",
+            "392",
+            "192.0.2.100",
+            "POST",
+            "d111111abcdef8.mantlet.localhost",
+            "/api/a%2520b%7E%C3%A9",
+            "200",
+            "https://app.test/%23top",
+            "Mozilla/5.0%20(X11;%20%27a%27%20%22b%22)",
+            "q=1&r=%5B2%5D",
+            "-",
+            "Miss",
+            "SOX4xwn4XV6Q4rgb7XiVGOHms_BGlTAC4KyHmureZmBNrjGdRLiNIQ==",
+            "api.example.test",
+            "https",
+            "23",
+            "1.001",
+            "198.51.100.1,%20192.0.2.7",
+            "TLSv1.3",
+            "TLS_AES_128_GCM_SHA256",
+            "Miss",
+            "HTTP/2.0",
+            "-",
+            "-",
+            "11040",
+            "0.001",
+            "Miss",
+            "application/json;%20charset=utf-8",
+            "78",
+            "-",
+            "-",
+        ];
+        assert_eq!(w3c(&record()), expect.join("\t") + "\n");
+    }
+
+    #[test]
+    fn a_viewer_that_left_first_has_status_000_and_a_reason() {
+        let left = Record {
+            status: None,
+            result_type: ResultType::Error,
+            error_type: ErrorType::ClientHungUpRequest,
+            time_to_first_byte: None,
+            ..record()
+        };
+        let line = w3c(&left);
+        let fields: Vec<&str> = line.trim_end().split('\t').collect();
+        assert_eq!(
+            (fields[8], fields[13], fields[27], fields[28]),
+            ("000", "Error", "-", "ClientHungUpRequest")
+        );
+    }
+
+    #[test]
+    fn cookies_are_logged_only_where_switched_on() {
+        for format in [AccessLogFormat::W3c, AccessLogFormat::Json] {
+            assert!(!line(&record(), format, false).contains("secret"));
+            assert!(line(&record(), format, true).contains("session=secret;%20theme=dark"));
+        }
+    }
+
+    #[test]
+    fn json_has_the_same_texts_under_the_names_of_the_header() {
+        let json = line(&record(), AccessLogFormat::Json, false);
+        let texts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        let names: Vec<&str> = W3C_HEADER.lines().nth(1).unwrap().split(' ').skip(1).collect();
+        assert_eq!(names.len(), 33);
+        assert_eq!(
+            names.iter().map(|name| texts[*name].as_str().unwrap()).collect::<Vec<_>>().join("\t") + "\n",
+            w3c(&record())
+        );
+        let positions: Vec<_> =
+            names.iter().map(|name| json.find(&format!("\"{name}\":")).unwrap()).collect();
+        assert!(positions.is_sorted());
+    }
+
+    #[test]
+    fn a_broken_clock_is_survived() {
+        let year = Duration::from_secs(31_556_952);
+        for finished_at in [SystemTime::UNIX_EPOCH - year, SystemTime::UNIX_EPOCH + year * 100_000] {
+            assert!(!w3c(&Record { finished_at, ..record() }).is_empty());
+        }
+    }
+
+    #[test]
+    fn long_values_are_cut() {
+        let long = vec![b'<'; VALUE_BYTES_MAX * 4];
+        let grown =
+            w3c(&Record { path: &long, ..record() }).len() - w3c(&Record { path: b"/", ..record() }).len();
+        assert_eq!(grown, VALUE_BYTES_MAX * 3 - 1);
+    }
+
+    proptest! {
+        #[test]
+        fn a_viewer_forges_no_line_and_no_field(value in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let record = Record {
+                method: &value, path: &value, referer: &value, user_agent: &value, query: &value, cookie: &value,
+                host_header: &value, forwarded_for: &value, content_type: &value, ..record()
+            };
+            let text = line(&record, AccessLogFormat::W3c, true);
+            prop_assert_eq!((text.matches('\t').count(), text.matches('\n').count()), (32, 1));
+            prop_assert!(text.split('\t').all(|field| !field.is_empty()));
+            let json = line(&record, AccessLogFormat::Json, true);
+            prop_assert_eq!(json.matches('\n').count(), 1);
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(object.len(), 33);
+        }
+    }
 }

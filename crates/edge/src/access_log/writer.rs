@@ -1,7 +1,7 @@
 //! The thread that writes the access log.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Stdout, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::{
-    AccessLogCounters, AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget, Commands,
-    GATHER_TIME, Lines, Mailbox, line, lock,
+    AccessLogCounters, AccessLogError, AccessLogSettings, AccessLogTarget, Commands, GATHER_TIME, Lines,
+    Mailbox, line, lock,
 };
 
 /// What the writer is asked for.
@@ -23,61 +23,62 @@ pub(super) enum Command {
     WriteNow,
     /// Write everything, then say so.
     Flush(SyncSender<()>),
-    /// Open the file anew.
-    Reopen,
+    /// Write everything, open the file anew, then say so.
+    Reopen(SyncSender<()>),
 }
 
 /// Where lines go.
-#[derive(Debug)]
 pub(super) struct Sink {
-    output: Output,
+    output: Box<dyn Write + Send>,
+    /// Where the output is a file.
+    path: Option<PathBuf>,
     header: &'static str,
     /// Whether the last write stopped within a line.
     torn: bool,
 }
 
-#[derive(Debug)]
-enum Output {
-    File { path: PathBuf, file: File },
-    Stdout(Stdout),
-}
-
 impl Sink {
     /// Opens the target, if there is one.
     pub(super) fn open(settings: &AccessLogSettings) -> Result<Option<Self>, AccessLogError> {
-        let header = match settings.format {
-            AccessLogFormat::W3c => line::W3C_HEADER,
-            AccessLogFormat::Json => "",
-        };
-        let output = match &settings.target {
-            AccessLogTarget::File(path) => Output::File { path: path.clone(), file: open_file(path)? },
-            AccessLogTarget::Stdout => Output::Stdout(io::stdout()),
+        let (output, path, is_empty): (Box<dyn Write + Send>, _, _) = match &settings.target {
+            AccessLogTarget::File(path) => {
+                let file = open_file(path)?;
+                let is_empty = is_empty(&file);
+                (Box::new(file), Some(path.clone()), is_empty)
+            }
+            AccessLogTarget::Stdout => (Box::new(io::stdout()), None, true),
             AccessLogTarget::None => return Ok(None),
         };
-        let mut sink = Self { output, header, torn: false };
-        sink.begin();
+        let mut sink = Self::new(output, path, line::header(settings.format));
+        if is_empty {
+            sink.write_header();
+        }
         Ok(Some(sink))
     }
 
+    fn new(output: Box<dyn Write + Send>, path: Option<PathBuf>, header: &'static str) -> Self {
+        Self { output, path, header, torn: false }
+    }
+
     fn reopen(&mut self) {
-        let Output::File { path, file } = &mut self.output else { return };
-        match open_file(path) {
-            Ok(anew) => {
-                *file = anew;
-                self.torn = false;
-                self.begin();
+        let Some(path) = &self.path else { return };
+        let file = match open_file(path) {
+            Ok(file) => file,
+            Err(error) => {
+                tracing::warn!(%error, "The access log could not be reopened and stays as it is");
+                return;
             }
-            Err(error) => tracing::warn!(%error, "The access log could not be reopened and stays as it is"),
+        };
+        let is_empty = is_empty(&file);
+        self.output = Box::new(file);
+        self.torn = false;
+        if is_empty {
+            self.write_header();
         }
     }
 
-    /// Writes the header where nothing has been written yet.
-    fn begin(&mut self) {
-        let is_empty = match &self.output {
-            Output::File { file, .. } => file.metadata().is_ok_and(|metadata| metadata.len() == 0),
-            Output::Stdout(_) => true,
-        };
-        if is_empty && let Err((_, error)) = self.write(self.header.as_bytes()) {
+    fn write_header(&mut self) {
+        if let Err((_, error)) = self.write(self.header.as_bytes()) {
             tracing::warn!(%error, "The access log's header could not be written");
         }
     }
@@ -107,22 +108,6 @@ impl Sink {
     }
 }
 
-impl Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::File { file, .. } => file.write(bytes),
-            Self::Stdout(stdout) => stdout.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::File { file, .. } => file.flush(),
-            Self::Stdout(stdout) => stdout.flush(),
-        }
-    }
-}
-
 fn open_file(path: &Path) -> Result<File, AccessLogError> {
     OpenOptions::new()
         .append(true)
@@ -130,6 +115,11 @@ fn open_file(path: &Path) -> Result<File, AccessLogError> {
         .mode(0o600)
         .open(path)
         .map_err(|source| AccessLogError::Open { path: path.to_owned(), source })
+}
+
+/// Pipes and devices count as empty: they begin now.
+fn is_empty(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.len() == 0)
 }
 
 /// The writer's own state.
@@ -179,8 +169,11 @@ impl Writer {
         self.write_mailboxes();
         match command {
             Command::Gather | Command::WriteNow => {}
-            Command::Flush(done) => drop(done.try_send(())),
-            Command::Reopen => self.sink.reopen(),
+            Command::Flush(done) => say(&done),
+            Command::Reopen(done) => {
+                self.sink.reopen();
+                say(&done);
+            }
         }
     }
 
@@ -219,6 +212,55 @@ impl Writer {
     }
 }
 
+fn say(done: &SyncSender<()>) {
+    // Whoever asked may have stopped waiting.
+    let _ = done.try_send(());
+}
+
 fn count_lines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).map(|_| 1).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for so many bytes, shared with the test.
+    #[derive(Clone)]
+    struct SmallDisk(Arc<Mutex<(Vec<u8>, usize)>>);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (content, room) = &mut *lock(&self.0);
+            let count = bytes.len().min(*room - content.len());
+            content.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_costs_records_and_never_the_form_of_later_ones() {
+        let disk = SmallDisk(Arc::new(Mutex::new((Vec::new(), 8))));
+        let mailbox = Arc::new(Mailbox::default());
+        let counters = Arc::new(AccessLogCounters::default());
+        let mailboxes = Arc::new(Mutex::new(vec![Arc::clone(&mailbox)]));
+        let sink = Sink::new(Box::new(disk.clone()), None, "");
+        let mut writer = Writer::new(sink, mailboxes, Arc::clone(&counters));
+        let mut log = |lines: &str| {
+            *lock(&mailbox.lines) = Lines { bytes: lines.into(), records: count_lines(lines.as_bytes()) };
+            writer.write_mailboxes();
+            (counters.written.load(Ordering::Relaxed), counters.failed.load(Ordering::Relaxed))
+        };
+        assert_eq!(log("one\ntwo\nthree\n"), (2, 1));
+        assert_eq!(log("four\n"), (2, 2));
+        lock(&disk.0).1 = 10;
+        assert_eq!(log("five\n"), (2, 3));
+        lock(&disk.0).1 = 100;
+        assert_eq!(log("six\nseven\n"), (4, 3));
+        assert_eq!(String::from_utf8_lossy(&lock(&disk.0).0), "one\ntwo\nfi\nsix\nseven\n");
+    }
 }
