@@ -15,8 +15,12 @@ pub(crate) const HEADER_FIELDS_MAX: usize = 100;
 /// Clients keep connections for reuse; a minute serves them and frees what they forgot.
 pub(crate) const HEAD_DURATION: Duration = Duration::from_mins(1);
 
-/// How long a body may take. The largest is two megabytes.
+/// How long a body may take, the wait for room included. The largest is two megabytes.
 pub(crate) const BODY_DURATION: Duration = Duration::from_secs(30);
+
+/// Kibibytes of all bodies at once. They are read before anyone knows who sends them, so this bounds
+/// what strangers can make us hold; 64 MiB are some thirty of the largest.
+pub(crate) const BODIES_KIBIBYTES_MAX: usize = 64 * 1024;
 
 /// How long a TLS handshake may take.
 pub(crate) const HANDSHAKE_DURATION: Duration = Duration::from_secs(10);

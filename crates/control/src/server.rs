@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -25,8 +25,8 @@ use tokio_rustls::rustls::ServerConfig;
 
 use crate::control::{Control, Transport};
 use crate::limits::{
-    ACCEPT_RETRY_DURATION, BODY_DURATION, CONNECTIONS_MAX, DRAIN_DURATION, HANDSHAKE_DURATION,
-    HEAD_BYTES_MAX, HEAD_DURATION, HEADER_FIELDS_MAX,
+    ACCEPT_RETRY_DURATION, BODIES_KIBIBYTES_MAX, BODY_DURATION, CONNECTIONS_MAX, DRAIN_DURATION,
+    HANDSHAKE_DURATION, HEAD_BYTES_MAX, HEAD_DURATION, HEADER_FIELDS_MAX,
 };
 
 /// Renders the metrics that `/metrics` answers, in Prometheus's text format.
@@ -42,7 +42,8 @@ pub async fn serve(
     metrics: RenderMetrics,
     shutdown: impl Future<Output = ()>,
 ) {
-    let server = Server { tls: tls.map(TlsAcceptor::from), control, metrics };
+    let body_budget = Arc::new(Semaphore::new(BODIES_KIBIBYTES_MAX));
+    let server = Server { tls: tls.map(TlsAcceptor::from), control, metrics, body_budget };
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -84,6 +85,8 @@ struct Server {
     tls: Option<TlsAcceptor>,
     control: Control,
     metrics: RenderMetrics,
+    /// Kibibytes that bodies may still take, all connections together.
+    body_budget: Arc<Semaphore>,
 }
 
 impl Server {
@@ -138,15 +141,38 @@ impl Server {
         match (request.method(), request.uri().path()) {
             (&Method::GET | &Method::HEAD, "/healthz") => text("ok\n".to_owned()),
             (&Method::GET | &Method::HEAD, "/metrics") => text((self.metrics)()),
-            _ => {
-                let (head, body) = request.into_parts();
-                match read_body(body).await {
-                    Ok(body) => self.control.answer(Request::from_parts(head, body), transport).await,
-                    Err(error) => closing(Control::refuse(&head, &error)),
-                }
-            }
+            _ => self.answer_api(request, transport).await,
         }
     }
+
+    async fn answer_api(&self, request: Request<Incoming>, transport: Transport) -> Response<Bytes> {
+        let (head, body) = request.into_parts();
+        let received = timeout(BODY_DURATION, async {
+            let reserved = reserve(&self.body_budget, body.size_hint().upper()).await?;
+            Ok((read_body(body).await?, reserved))
+        });
+        let too_slow = || ApiError::new("RequestTimeout", 408, "The request body took too long to arrive.");
+        match received.await.unwrap_or_else(|_| Err(too_slow())) {
+            Ok((body, _reserved)) => self.control.answer(Request::from_parts(head, body), transport).await,
+            Err(error) => closing(Control::refuse(&head, &error)),
+        }
+    }
+}
+
+/// Takes what a body needs from the budget, for as long as the answer takes. One of unknown length
+/// needs as much as the longest.
+async fn reserve(
+    budget: &Arc<Semaphore>,
+    body_bytes: Option<u64>,
+) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+    let bytes = body_bytes.map_or(Ok(REQUEST_BODY_BYTES_MAX), usize::try_from);
+    let bytes = bytes.ok().filter(|bytes| *bytes <= REQUEST_BODY_BYTES_MAX);
+    let bytes = bytes.ok_or_else(ApiError::request_too_large)?;
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
+    Ok(Arc::clone(budget).acquire_many_owned(kibibytes).await.ok())
 }
 
 /// Ends when the value is true, or can no longer become so.
@@ -155,11 +181,10 @@ async fn until_true(value: &mut watch::Receiver<bool>) {
 }
 
 async fn read_body(body: Incoming) -> Result<Bytes, ApiError> {
-    match timeout(BODY_DURATION, Limited::new(body, REQUEST_BODY_BYTES_MAX).collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::request_too_large()),
-        Ok(Err(_)) => Err(ApiError::malformed_input("The request body ended early or is malformed.")),
-        Err(_) => Err(ApiError::new("RequestTimeout", 408, "The request body took too long to arrive.")),
+    match Limited::new(body, REQUEST_BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(ApiError::request_too_large()),
+        Err(_) => Err(ApiError::malformed_input("The request body ended early or is malformed.")),
     }
 }
 

@@ -1,1 +1,114 @@
-//! Tests.
+//! A control plane over a store in memory, with one edge that applies what it is told to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_api::cloudfront::{
+    AllowedMethods, CustomOriginConfig, DefaultCacheBehavior, DistributionConfig, Method, Origin,
+    OriginProtocolPolicy, Origins, ViewerProtocolPolicy,
+};
+use bytes::Bytes;
+use edge_config::{HostName, Revision};
+use feed::{Fleet, Following, follow};
+use http::{Request, Response};
+use store::{MemoryStore, Range, Store};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::control::Caller;
+use crate::managed::{ALL_VIEWER_ID, CACHING_DISABLED_ID};
+use crate::records::integrity_key;
+use crate::{Authentication, Control, ControlSettings, Transport, seed_managed_policies};
+
+pub(crate) const ACCOUNT: &str = "000000000000";
+pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: true };
+
+pub(crate) struct TestControl {
+    pub(crate) control: Control,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) caller: Caller,
+    following: Following,
+    applied: watch::Sender<Revision>,
+}
+
+impl TestControl {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut ControlSettings)) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        seed_managed_policies(&*store, ACCOUNT).await.unwrap();
+        let following = follow(store.clone()).await.unwrap();
+        let (applied, edge) = watch::channel(Revision(0));
+        let fleet = Fleet::new();
+        fleet.join("edge", edge, following.quarantine());
+        let mut settings = settings();
+        change(&mut settings);
+        let control = Control::new(settings, store.clone(), following.snapshots(), fleet);
+        let caller = Caller { endpoint: "http://api".to_owned() };
+        Self { control, store, caller, following, applied }
+    }
+
+    /// The edge has every bundle that is committed by now.
+    pub(crate) async fn apply(&self) {
+        let bundles = self.store.range(Range::of_kind_prefix("bundle/")).await.unwrap().records;
+        let integrity = self.store.get(&integrity_key(ACCOUNT)).await.unwrap();
+        let newest = bundles.iter().chain(&integrity).map(|record| record.revision.0).max();
+        let revision = Revision(newest.unwrap_or_default());
+        let mut snapshots = self.following.snapshots();
+        let shown = snapshots.wait_for(|snapshot| snapshot.revision() >= revision);
+        timeout(Duration::from_secs(5), shown).await.unwrap().unwrap();
+        self.applied.send_replace(revision);
+    }
+
+    /// Whether the snapshot has the distribution.
+    pub(crate) fn is_linked(&self, id: &str) -> bool {
+        self.following.snapshots().borrow().distribution(id).is_some()
+    }
+
+    pub(crate) async fn answer(&self, request: Request<&'static str>) -> Response<Bytes> {
+        self.control.answer(request.map(|body| Bytes::from_static(body.as_bytes())), LOOPBACK).await
+    }
+}
+
+pub(crate) fn settings() -> ControlSettings {
+    ControlSettings {
+        account_id: ACCOUNT.to_owned(),
+        domain_suffix: HostName::parse("mantlet.localhost").unwrap(),
+        accept_unenforced: false,
+        authentication: Authentication::Nobody,
+    }
+}
+
+/// An API behind CachingDisabled and AllViewer.
+pub(crate) fn distribution_config(caller_reference: &str) -> DistributionConfig {
+    DistributionConfig {
+        caller_reference: caller_reference.to_owned(),
+        origins: Origins::from_items(vec![origin("api", "127.0.0.1")]),
+        default_cache_behavior: DefaultCacheBehavior {
+            target_origin_id: "api".to_owned(),
+            viewer_protocol_policy: ViewerProtocolPolicy::RedirectToHttps,
+            allowed_methods: Some(AllowedMethods::from_items(Method::ALL.to_vec())),
+            cache_policy_id: Some(CACHING_DISABLED_ID.to_owned()),
+            origin_request_policy_id: Some(ALL_VIEWER_ID.to_owned()),
+            ..DefaultCacheBehavior::default()
+        },
+        enabled: true,
+        ..DistributionConfig::default()
+    }
+}
+
+pub(crate) fn origin(id: &str, domain_name: &str) -> Origin {
+    Origin {
+        id: id.to_owned(),
+        domain_name: domain_name.to_owned(),
+        custom_origin_config: Some(CustomOriginConfig {
+            http_port: 3500,
+            https_port: 443,
+            origin_protocol_policy: OriginProtocolPolicy::HttpOnly,
+            ..CustomOriginConfig::default()
+        }),
+        ..Origin::default()
+    }
+}

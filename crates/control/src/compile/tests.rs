@@ -1,1 +1,177 @@
-//! Tests.
+use aws_api::cloudfront::{
+    CookieNames, CookiePreference, ForwardedValues, Headers, ItemSelection, OriginGroup, OriginGroupMember,
+    OriginGroupMembers, OriginGroups, ViewerCertificate,
+};
+use edge_config::{CachePolicy, NameSelection, OriginAddress};
+
+use super::*;
+use crate::defaults::complete;
+use crate::test_support::{distribution_config, origin};
+
+fn compile(change: impl FnOnce(&mut DistributionConfig)) -> Distribution {
+    let mut config = distribution_config("reference");
+    change(&mut config);
+    complete(&mut config);
+    match compile_distribution(&config, &HostName::parse("d1.mantlet.localhost").unwrap()).unwrap() {
+        Bundle::Distribution(distribution) => distribution,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn inline(change: impl FnOnce(&mut ForwardedValues)) -> Result<CachePolicy, String> {
+    let mut forwarded_values = ForwardedValues::default();
+    change(&mut forwarded_values);
+    let settings = DefaultCacheBehavior { max_ttl: Some(7), ..DefaultCacheBehavior::default() };
+    compile_forwarded_values(&forwarded_values, &settings).map_err(|error| error.code.to_owned())
+}
+
+#[test]
+fn the_api_preset_compiles() {
+    let distribution = compile(|_| {});
+    assert!(distribution.enabled && distribution.http2);
+    assert_eq!(
+        distribution.origins,
+        [edge_config::Origin {
+            id: "api".to_owned(),
+            address: OriginAddress::Ip("127.0.0.1".parse().unwrap()),
+            http_port: 3500,
+            https_port: 443,
+            protocol_policy: edge_config::OriginProtocolPolicy::HttpOnly,
+            path: String::new(),
+            custom_headers: Vec::new(),
+            connection_attempts: 3,
+            connection_timeout_seconds: 10,
+            read_timeout_seconds: 30,
+            keepalive_timeout_seconds: 5,
+            response_completion_timeout_seconds: None,
+        }]
+    );
+    let [behavior] = &distribution.cache_behaviors[..] else { panic!("{:?}", distribution.cache_behaviors) };
+    assert_eq!(behavior.path_pattern, None);
+    assert_eq!(behavior.allowed_methods, MethodSet::ALL);
+    assert_eq!(behavior.viewer_protocol_policy, edge_config::ViewerProtocolPolicy::RedirectToHttps);
+    assert_eq!(behavior.cache_policy, CachePolicySource::Id(managed::CACHING_DISABLED_ID.to_owned()));
+    assert_eq!(behavior.origin_request_policy.as_deref(), Some(managed::ALL_VIEWER_ID));
+}
+
+#[test]
+fn the_http_versions_decide_on_http2() {
+    for (version, http2) in [
+        (HttpVersion::Http1_1, false),
+        (HttpVersion::Http2, true),
+        (HttpVersion::Http3, false),
+        (HttpVersion::Http2and3, true),
+    ] {
+        assert_eq!(compile(|config| config.http_version = Some(version)).http2, http2, "{version}");
+    }
+}
+
+#[test]
+fn only_the_policy_of_tls_13_asks_for_it() {
+    let minimum = |minimum| {
+        let certificate = ViewerCertificate {
+            acm_certificate_arn: Some("arn".to_owned()),
+            minimum_protocol_version: Some(minimum),
+            ..ViewerCertificate::default()
+        };
+        compile(|config| config.viewer_certificate = Some(certificate)).minimum_protocol_version
+    };
+    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_3_2025), edge_config::MinimumProtocolVersion::Tls13);
+    assert_eq!(minimum(MinimumProtocolVersion::TLSv1), edge_config::MinimumProtocolVersion::Tls12);
+    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_2_2021), edge_config::MinimumProtocolVersion::Tls12);
+}
+
+#[test]
+fn an_origin_group_stands_for_its_primary() {
+    let distribution = compile(|config| {
+        config.origins = aws_api::cloudfront::Origins::from_items(vec![
+            origin("a", "a.example"),
+            origin("b", "b.example"),
+        ]);
+        let members = ["b", "a"].map(|id| OriginGroupMember { origin_id: id.to_owned() });
+        config.origin_groups = Some(OriginGroups::from_items(vec![OriginGroup {
+            id: "group".to_owned(),
+            members: OriginGroupMembers::from_items(members.to_vec()),
+            ..OriginGroup::default()
+        }]));
+        config.default_cache_behavior.target_origin_id = "group".to_owned();
+    });
+    assert_eq!(distribution.cache_behaviors[0].target_origin_id, "b");
+}
+
+#[test]
+fn forwarded_values_become_a_cache_policy() {
+    let policy = inline(|values| {
+        values.query_string = true;
+        values.headers = Some(Headers::from_items(vec!["Authorization".to_owned()]));
+        values.cookies = CookiePreference {
+            forward: ItemSelection::Whitelist,
+            whitelisted_names: Some(CookieNames::from_items(vec!["session".to_owned()])),
+        };
+    });
+    let expected = CachePolicy {
+        max_ttl_seconds: 7,
+        headers: vec!["Authorization".to_owned()],
+        cookies: NameSelection::Only(vec!["session".to_owned()]),
+        query_strings: NameSelection::All,
+        ..CachePolicy::default()
+    };
+    assert_eq!(policy, Ok(expected));
+    assert_eq!(inline(|_| {}), Ok(CachePolicy { max_ttl_seconds: 7, ..CachePolicy::default() }));
+}
+
+#[test]
+fn all_headers_mean_no_caching_and_all_viewer() {
+    let all = |values: &mut ForwardedValues| {
+        values.headers = Some(Headers::from_items(vec!["*".to_owned()]));
+        values.query_string = true;
+        values.cookies.forward = ItemSelection::All;
+    };
+    assert_eq!(inline(all), Ok(CachePolicy::default()));
+    let distribution = compile(|config| {
+        let behavior = &mut config.default_cache_behavior;
+        (behavior.cache_policy_id, behavior.origin_request_policy_id) = (None, None);
+        all(behavior.forwarded_values.get_or_insert_default());
+    });
+    assert_eq!(
+        distribution.cache_behaviors[0].origin_request_policy.as_deref(),
+        Some(managed::ALL_VIEWER_ID)
+    );
+    let some = inline(|values| values.headers = Some(Headers::from_items(vec!["*".to_owned()])));
+    assert_eq!(some, Err("UnsupportedOperation".to_owned()));
+}
+
+#[test]
+fn cookie_wildcards_are_refused() {
+    let policy = inline(|values| {
+        values.cookies = CookiePreference {
+            forward: ItemSelection::Whitelist,
+            whitelisted_names: Some(CookieNames::from_items(vec!["session*".to_owned()])),
+        };
+    });
+    assert_eq!(policy, Err("UnsupportedOperation".to_owned()));
+}
+
+#[test]
+fn every_managed_policy_compiles_to_what_its_table_says() {
+    let Bundle::CachePolicy(disabled) =
+        compile_cache_policy(managed::cache_policy(managed::CACHING_DISABLED_ID).unwrap())
+    else {
+        panic!("no cache policy")
+    };
+    assert!(disabled.disables_caching() && !disabled.normalises_accept_encoding());
+    for policy in managed::cache_policies().iter().filter(|policy| policy.id != managed::CACHING_DISABLED_ID)
+    {
+        let Bundle::CachePolicy(compiled) = compile_cache_policy(&policy.config) else {
+            panic!("{}", policy.id)
+        };
+        assert!(!compiled.disables_caching(), "{}", policy.config.name);
+    }
+    let Bundle::OriginRequestPolicy(all_viewer) =
+        compile_origin_request_policy(managed::origin_request_policy(managed::ALL_VIEWER_ID).unwrap())
+    else {
+        panic!("no origin request policy")
+    };
+    assert_eq!(all_viewer.headers, edge_config::HeaderSelection::AllViewer);
+    assert_eq!((all_viewer.cookies, all_viewer.query_strings), (NameSelection::All, NameSelection::All));
+}

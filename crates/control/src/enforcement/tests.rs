@@ -1,1 +1,200 @@
-//! Tests.
+use aws_api::cloudfront::{
+    CacheBehavior, CacheBehaviors, CacheTagConfig, ConnectionFunctionAssociation, CustomErrorResponse,
+    EventType, FunctionAssociation, GrpcConfig, LambdaFunctionAssociation, LoggingConfig, OriginGroup,
+    OriginMtlsConfig, OriginShield, S3OriginConfig, TenantConfig, TrustedKeyGroups, TrustedSigners,
+    ViewerMtlsConfig,
+};
+
+use super::*;
+use crate::defaults::complete;
+use crate::test_support::{distribution_config, origin};
+
+/// What is named when one thing is changed in a configuration that is enforced whole.
+fn check(change: impl FnOnce(&mut DistributionConfig), expect: &[&str]) {
+    let mut config = distribution_config("reference");
+    complete(&mut config);
+    change(&mut config);
+    assert_eq!(unenforced_settings(&config), expect);
+}
+
+/// As [`check`], and it is refused by that name.
+fn check_refused(change: impl FnOnce(&mut DistributionConfig), expect: &str) {
+    let mut config = distribution_config("reference");
+    complete(&mut config);
+    change(&mut config);
+    assert_eq!(unenforced_settings(&config), [expect]);
+    let error = refuse_unenforced_restrictions(&config).unwrap_err();
+    assert_eq!((error.code, error.status), ("UnsupportedOperation", 400));
+    assert!(error.message.contains(expect), "{}", error.message);
+}
+
+fn behavior(config: &mut DistributionConfig) -> &mut DefaultCacheBehavior {
+    &mut config.default_cache_behavior
+}
+
+#[test]
+fn the_api_preset_is_enforced_whole() {
+    check(|_| {}, &[]);
+}
+
+#[test]
+fn what_restricts_access_is_refused() {
+    check_refused(|config| config.web_acl_id = Some("arn:aws:wafv2:acl".to_owned()), "WebACLId");
+    check_refused(|config| restrict(config, GeoRestrictionType::Whitelist), "GeoRestriction");
+    check_refused(|config| restrict(config, GeoRestrictionType::Blacklist), "GeoRestriction");
+    check_refused(|config| config.viewer_mtls_config = Some(ViewerMtlsConfig::default()), "ViewerMtlsConfig");
+    check_refused(
+        |config| config.connection_function_association = Some(ConnectionFunctionAssociation::default()),
+        "ConnectionFunctionAssociation",
+    );
+    check_refused(
+        |config| config.connection_mode = Some(ConnectionMode::TenantOnly),
+        "ConnectionMode tenant-only",
+    );
+    check_refused(
+        |config| {
+            behavior(config).trusted_signers =
+                Some(TrustedSigners { enabled: true, ..TrustedSigners::default() });
+        },
+        "TrustedSigners",
+    );
+    check_refused(
+        |config| {
+            behavior(config).trusted_key_groups =
+                Some(TrustedKeyGroups { enabled: true, ..TrustedKeyGroups::default() });
+        },
+        "TrustedKeyGroups",
+    );
+    check_refused(
+        |config| {
+            let function =
+                FunctionAssociation { function_arn: "arn".to_owned(), event_type: EventType::ViewerRequest };
+            behavior(config).function_associations = Some(FunctionAssociations::from_items(vec![function]));
+        },
+        "FunctionAssociations",
+    );
+    check_refused(
+        |config| {
+            let function = LambdaFunctionAssociation::default();
+            behavior(config).lambda_function_associations =
+                Some(LambdaFunctionAssociations::from_items(vec![function]));
+        },
+        "LambdaFunctionAssociations",
+    );
+}
+
+#[test]
+fn other_cache_behaviors_count_like_the_default_one() {
+    let other = CacheBehavior {
+        path_pattern: "gated/*".to_owned(),
+        cache_policy_id: Some(crate::managed::CACHING_DISABLED_ID.to_owned()),
+        trusted_signers: Some(TrustedSigners { enabled: true, ..TrustedSigners::default() }),
+        ..CacheBehavior::default()
+    };
+    check_refused(
+        |config| config.cache_behaviors = Some(CacheBehaviors::from_items(vec![other])),
+        "TrustedSigners",
+    );
+}
+
+#[test]
+fn what_is_only_stored_is_named() {
+    check(
+        |config| config.origin_groups = Some(OriginGroups::from_items(vec![OriginGroup::default()])),
+        &["OriginGroups"],
+    );
+    check(
+        |config| {
+            let page = CustomErrorResponse { error_code: 404, ..CustomErrorResponse::default() };
+            config.custom_error_responses = Some(CustomErrorResponses::from_items(vec![page]));
+        },
+        &["CustomErrorResponses"],
+    );
+    check(|config| config.default_root_object = Some("index.html".to_owned()), &["DefaultRootObject"]);
+    check(
+        |config| config.logging = Some(LoggingConfig { enabled: Some(true), ..LoggingConfig::default() }),
+        &["Logging"],
+    );
+    check(|config| config.price_class = Some(PriceClass::PriceClass100), &["PriceClass"]);
+    check(|config| config.http_version = Some(HttpVersion::Http2and3), &["HttpVersion http3"]);
+    check(|config| config.staging = Some(true), &["Staging"]);
+    check(|config| config.anycast_ip_list_id = Some("a".to_owned()), &["AnycastIpListId"]);
+    check(|config| config.tenant_config = Some(TenantConfig::default()), &["TenantConfig"]);
+    check(|config| config.cache_tag_config = Some(CacheTagConfig::default()), &["CacheTagConfig"]);
+}
+
+#[test]
+fn what_is_only_stored_of_origins_is_named() {
+    let first =
+        |config: &mut DistributionConfig, change: fn(&mut Origin)| change(&mut config.origins.items[0]);
+    check(
+        |config| {
+            first(config, |origin| {
+                origin.origin_shield = Some(OriginShield { enabled: true, origin_shield_region: None });
+            });
+        },
+        &["OriginShield"],
+    );
+    check(
+        |config| first(config, |origin| origin.origin_access_control_id = Some("E1".to_owned())),
+        &["OriginAccessControlId"],
+    );
+    check(
+        |config| {
+            first(config, |origin| {
+                let origin_access_identity = "origin-access-identity/cloudfront/E1".to_owned();
+                origin.s3_origin_config =
+                    Some(S3OriginConfig { origin_access_identity, origin_read_timeout: None });
+            });
+        },
+        &["OriginAccessIdentity"],
+    );
+    check(
+        |config| {
+            first(config, |origin| {
+                let custom = origin.custom_origin_config.as_mut().unwrap();
+                custom.origin_mtls_config = Some(OriginMtlsConfig::default());
+            });
+        },
+        &["OriginMtlsConfig"],
+    );
+    check(
+        |config| {
+            first(config, |origin| {
+                let custom = origin.custom_origin_config.as_mut().unwrap();
+                custom.ip_address_type = Some(IpAddressType::Dualstack);
+            });
+        },
+        &["IpAddressType"],
+    );
+    check(
+        |config| {
+            config.origins.items[0] = origin("api", "::1");
+            complete(config);
+        },
+        &[],
+    );
+}
+
+#[test]
+fn what_is_only_stored_of_cache_behaviors_is_named() {
+    check(
+        |config| behavior(config).cache_policy_id = Some("658327ea-f89d-4fab-a63d-7e88639e58f6".to_owned()),
+        &["caching"],
+    );
+    check(|config| behavior(config).compress = Some(true), &["Compress"]);
+    check(|config| behavior(config).smooth_streaming = Some(true), &["SmoothStreaming"]);
+    check(
+        |config| behavior(config).response_headers_policy_id = Some("id".to_owned()),
+        &["ResponseHeadersPolicyId"],
+    );
+    check(
+        |config| behavior(config).realtime_log_config_arn = Some("arn".to_owned()),
+        &["RealtimeLogConfigArn"],
+    );
+    check(|config| behavior(config).grpc_config = Some(GrpcConfig { enabled: true }), &["GrpcConfig"]);
+}
+
+fn restrict(config: &mut DistributionConfig, restriction_type: GeoRestrictionType) {
+    config.restrictions.as_mut().unwrap().geo_restriction.restriction_type = restriction_type;
+}

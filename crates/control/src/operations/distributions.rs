@@ -354,13 +354,14 @@ async fn update_distribution(
     for _ in 0..COMMIT_ATTEMPTS_MAX {
         let (integrity, snapshot) = control.current_snapshot().await?;
         let bundle = prepare(control, &config, &snapshot, &id, &record.domain_name, true)?;
-        let before = compile_distribution(&record.config, &record.domain_name)?;
+        // What an older release stored may not compile any more; then everything counts as changed.
+        let before = compile_distribution(&record.config, &record.domain_name).ok();
         let updated = DistributionRecord {
             domain_name: record.domain_name.clone(),
             last_modified_time: now(),
             config: config.clone(),
         };
-        let change = replacement(control, &id, revision, (&before, &bundle), &updated, integrity)?;
+        let change = replacement(control, &id, revision, (before.as_ref(), &bundle), &updated, integrity)?;
         match control.commit(change).await {
             Ok(revision) => {
                 report_deployment(&id, revision, &config);
@@ -377,7 +378,7 @@ fn replacement(
     control: &Control,
     id: &str,
     revision: store::Revision,
-    (before, after): (&Bundle, &Bundle),
+    (before, after): (Option<&Bundle>, &Bundle),
     record: &DistributionRecord,
     integrity: Integrity,
 ) -> Result<Change, ApiError> {
@@ -388,8 +389,8 @@ fn replacement(
         .expect_references(account_id, after.references())
         .put(key, record.encode().map_err(|error| internal(&error))?)
         .write(feed::put_bundle(account_id, &resource(id), after));
-    let names_differ = names(before) != names(after);
-    if names_differ || before.references() != after.references() {
+    let names_differ = before.map(names) != Some(names(after));
+    if names_differ || before.map(Bundle::references) != Some(after.references()) {
         change = change.bump_integrity(account_id);
     }
     if names_differ {
