@@ -29,6 +29,8 @@ pub(crate) enum Expectation {
     Reference(ResourceId),
     /// No reference or name was added since it was checked.
     Integrity,
+    /// The tags are as they were read.
+    Tags,
 }
 
 /// A transaction that remembers why it compares what it compares.
@@ -132,7 +134,9 @@ impl From<Refusal> for ApiError {
             Refusal::Answer(error) => error,
             Refusal::Unmet(Expectation::Reference(resource)) => unknown_reference(&resource),
             Refusal::Unmet(Expectation::Record) => crate::entity_tag::precondition_failed(),
-            Refusal::Unmet(Expectation::Integrity | Expectation::CallerReference) => unavailable(),
+            Refusal::Unmet(Expectation::Integrity | Expectation::Tags | Expectation::CallerReference) => {
+                unavailable()
+            }
         }
     }
 }

@@ -103,11 +103,11 @@ async fn change_tags(
         let distribution = distribution_key(account_id, id);
         let transaction = Change::default()
             .expect(Expectation::Record, distribution, Condition::Exists)
-            .expect(Expectation::Integrity, key.clone(), unchanged)
+            .expect(Expectation::Tags, key.clone(), unchanged)
             .put(key, bytes);
         match control.commit(transaction).await {
             Ok(_) => return Ok(()),
-            Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            Err(Refusal::Unmet(Expectation::Tags)) => {}
             Err(Refusal::Unmet(Expectation::Record)) => {
                 return Err(ErrorCode::NoSuchResource.with_message("The resource was deleted meanwhile."));
             }
