@@ -164,21 +164,34 @@ fn append(out: &mut Vec<u8>, value: impl Display) {
 }
 
 /// URL-encodes what "Standard log file format" lists: 0–32, 127 and above, and `<>"#%{}|\^~[]` with the
-/// backtick and the apostrophe.
+/// backtick and the apostrophe. Whatever stands between those is copied in one piece.
 fn encode(value: &[u8], out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in &value[..value.len().min(VALUE_BYTES_MAX)] {
-        if must_encode(byte) {
-            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        } else {
-            out.push(byte);
-        }
+    let mut rest = &value[..value.len().min(VALUE_BYTES_MAX)];
+    while let Some(plain) = rest.iter().position(|byte| MUST_ENCODE[usize::from(*byte)]) {
+        let byte = rest[plain];
+        out.extend_from_slice(&rest[..plain]);
+        out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        rest = &rest[plain + 1..];
     }
+    out.extend_from_slice(rest);
 }
 
-fn must_encode(byte: u8) -> bool {
-    byte <= 32 || byte >= 127 || b"<>\"#%{}|\\^~[]`'".contains(&byte)
-}
+static MUST_ENCODE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = byte <= 32 || byte >= 127;
+        byte += 1;
+    }
+    let listed = b"<>\"#%{}|\\^~[]`'";
+    let mut index = 0;
+    while index < listed.len() {
+        table[listed[index] as usize] = true;
+        index += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 mod tests {
@@ -317,6 +330,17 @@ mod tests {
         let year = Duration::from_secs(31_556_952);
         for finished_at in [SystemTime::UNIX_EPOCH - year, SystemTime::UNIX_EPOCH + year * 100_000] {
             assert!(!w3c(&Record { finished_at, ..record() }).is_empty());
+        }
+    }
+
+    #[test]
+    fn exactly_the_listed_bytes_are_encoded() {
+        for byte in 0..=255_u8 {
+            let mut out = Vec::new();
+            encode(&[b'a', byte, b'z'], &mut out);
+            let listed = byte <= 32 || byte >= 127 || "<>\"#%{}|\\^~[]`'".contains(char::from(byte));
+            let expect = if listed { format!("a%{byte:02X}z") } else { format!("a{}z", char::from(byte)) };
+            assert_eq!(String::from_utf8(out).unwrap(), expect);
         }
     }
 
