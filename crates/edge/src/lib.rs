@@ -1,12 +1,44 @@
-//! The edge: listeners, TLS, HTTP/1.1 and HTTP/2 towards viewers, the pipeline, origins, the access log.
+//! The edge: it answers viewers.
+//!
+//! [`Edge::start`] runs one thread a core; each has its own listeners, connections, origin pools and
+//! buffers, so a request takes no lock and crosses no core. A request's life is one page of code,
+//! `pipeline.rs`, in the order in which things happen; what must happen is decided by `behavior`, and
+//! the wire's form by `http1`.
+//!
+//! - `edge`, `thread`, `listener`, `shared`: starting, following snapshots, draining;
+//! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
+//! - `origin/`: connections to origins, their pool, and one exchange on one of them;
+//! - `transport`, `buffer`, `alarm`: bytes, memory and time;
+//! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
+//!
+//! Does not know about: the AWS API, the store, the control plane. It starts and serves while the
+//! control plane is down.
 
 mod access_log;
+mod alarm;
+mod answer;
+mod body;
+mod buffer;
+mod edge;
 mod egress;
+mod failure;
+pub mod limits;
+mod listener;
 mod metrics;
+mod origin;
+mod pipeline;
+mod request_id;
 mod resolver;
+mod shared;
+mod thread;
 mod tls;
+mod transcript;
+mod transport;
+mod viewer;
 
 pub use access_log::{AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget};
+pub use edge::{Edge, EdgeSettings, StartError};
 pub use egress::{EgressError, OriginAccess};
 pub use metrics::Metrics;
+pub use origin::{OriginRoots, OriginRootsError};
 pub use tls::{CertificateError, TlsSetupError, ViewerTls, certified_key};

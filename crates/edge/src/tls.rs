@@ -102,19 +102,6 @@ pub(crate) enum TlsError {
     Broken(#[source] io::Error),
 }
 
-impl TlsError {
-    /// One word for metrics.
-    pub(crate) fn as_str(&self) -> &'static str {
-        match self {
-            Self::TimedOut => "timed-out",
-            Self::ClientHelloTooBig => "client-hello-too-big",
-            Self::ViewerLeft => "viewer-left",
-            Self::Refused(_) => "refused",
-            Self::Broken(_) => "broken",
-        }
-    }
-}
-
 /// A version of TLS that was negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum TlsVersion {

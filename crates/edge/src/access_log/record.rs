@@ -44,6 +44,10 @@ impl CsProtocolVersion {
 
 /// `x-edge-result-type` and `x-edge-response-result-type`: how the response came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    dead_code,
+    reason = "the list is CloudFront's; shedding load, which makes one of them, does not exist yet"
+)]
 pub(crate) enum ResultType {
     /// Forwarded to the origin.
     Miss,
@@ -71,6 +75,7 @@ impl ResultType {
 
 /// What `x-edge-detailed-result-type` says of an `Error`; for all else it repeats the result type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(dead_code, reason = "the list is CloudFront's; what makes some of them does not exist yet")]
 pub(crate) enum ErrorType {
     /// The origin broke off.
     AbortedOrigin,

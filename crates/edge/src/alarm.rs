@@ -1,0 +1,104 @@
+//! One timer a connection, for all of its time limits.
+//!
+//! Registering a timer for each wait would cost more than parsing a request. So the timer is left
+//! where it is while deadlines move on, and set anew only when it goes off too early or must go off
+//! sooner.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// The time was up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimedOut;
+
+/// A connection's timer.
+#[derive(Debug)]
+pub(crate) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    /// A timer that has nothing to do yet.
+    pub(crate) fn new() -> Self {
+        const FAR: Duration = Duration::from_secs(3600);
+        Self { sleep: Box::pin(tokio::time::sleep(FAR)) }
+    }
+
+    /// Waits for `future` until `deadline`.
+    pub(crate) async fn until<F: Future>(
+        &mut self,
+        deadline: Instant,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        self.until_moving(|| deadline, future).await
+    }
+
+    /// Waits for `future` until a deadline that may have moved by the time it is reached.
+    pub(crate) async fn until_moving<F: Future>(
+        &mut self,
+        deadline: impl Fn() -> Instant,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        let mut future = pin!(future);
+        poll_fn(|context| {
+            if let Poll::Ready(output) = future.as_mut().poll(context) {
+                return Poll::Ready(Ok(output));
+            }
+            let until = deadline();
+            if self.sleep.deadline() > until {
+                self.sleep.as_mut().reset(until);
+            }
+            while self.sleep.as_mut().poll(context).is_ready() {
+                let until = deadline();
+                if Instant::now() >= until {
+                    return Poll::Ready(Err(TimedOut));
+                }
+                self.sleep.as_mut().reset(until);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn paused() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
+    }
+
+    #[test]
+    fn a_deadline_may_be_sooner_or_later_than_the_one_before() {
+        paused().block_on(async {
+            let mut alarm = Alarm::new();
+            for seconds in [60, 5, 30] {
+                let begin = Instant::now();
+                let deadline = begin + Duration::from_secs(seconds);
+                assert_eq!(alarm.until(deadline, std::future::pending::<()>()).await, Err(TimedOut));
+                assert_eq!(begin.elapsed().as_secs(), seconds);
+            }
+        });
+    }
+
+    #[test]
+    fn a_deadline_that_moves_is_looked_at_again() {
+        paused().block_on(async {
+            let begin = Instant::now();
+            let looks = Cell::new(0);
+            let deadline = || {
+                looks.set(looks.get() + 1);
+                begin + Duration::from_secs(if begin.elapsed().as_secs() < 5 { 5 } else { 7 })
+            };
+            let outcome = Alarm::new().until_moving(deadline, std::future::pending::<()>()).await;
+            assert_eq!((outcome, begin.elapsed().as_secs()), (Err(TimedOut), 7));
+        });
+    }
+}

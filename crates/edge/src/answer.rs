@@ -1,0 +1,152 @@
+//! What the edge answers itself: the one place where failures become responses.
+
+use behavior::{AnswerFormat, EdgeError, FieldSink, ViewerResponse, XCache, redirect_location};
+use http1::{Method, WriteError};
+
+use crate::access_log::{ErrorType, ResultType};
+use crate::failure::Failure;
+use crate::pipeline::{BrokenOff, ViewerSide};
+use crate::thread::Thread;
+use crate::transcript::Transcript;
+use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerRequest};
+
+/// Ends a request: with nothing more to say when it was served, with an answer when it failed and
+/// that is still possible, and otherwise broken off.
+pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    served: Result<(), Failure>,
+    request: Option<&ViewerRequest<'_>>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<(), BrokenOff> {
+    let Err(failure) = served else {
+        transcript.complete();
+        return Ok(());
+    };
+    if let Failure::Origin(origin_failure) = &failure {
+        let distribution = transcript.distribution.as_ref().map(|found| &*found.id);
+        let request_id = transcript.id.as_str();
+        tracing::warn!(distribution, request_id, error = %origin_failure, "An origin failed");
+        tracing::debug!(error = ?origin_failure, "An origin failed, in detail");
+    }
+    if viewer.response.has_begun() {
+        transcript.broke_off(failure.error_type_after_beginning());
+        return Err(BrokenOff);
+    }
+    let Some(error) = failure.edge_error() else {
+        transcript.broke_off(failure.error_type());
+        return Err(BrokenOff);
+    };
+    let answer = EdgeAnswer::error(error, failure.error_type(), request, transcript);
+    answer.send(thread, viewer, transcript).await.map_err(|fault| {
+        transcript.broke_off(Failure::from(fault).error_type_after_beginning());
+        BrokenOff
+    })?;
+    transcript.complete();
+    Ok(())
+}
+
+/// Sends a viewer of HTTP to HTTPS.
+pub(crate) async fn redirect_to_https<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    status: u16,
+    request: &ViewerRequest<'_>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<(), Failure> {
+    // Without an HTTPS listener there is nowhere to send anybody.
+    let https_port = thread.common.https_port.ok_or(Failure::Refused(EdgeError::HttpsRequired))?;
+    let head = &request.head;
+    let location = redirect_location(head.host().text, https_port, head.path(), head.query());
+    let answer = EdgeAnswer {
+        status,
+        x_cache: XCache::Redirect,
+        result: ResultType::Redirect,
+        error_type: ErrorType::Error,
+        content_type: "text/html",
+        location: Some(location),
+        body: format!("<html>\n<head><title>{status} HTTPS</title></head>\n<body>This is served over HTTPS.</body>\n</html>\n"),
+        body_is_sent: head.method() != Method::Head,
+    };
+    Ok(answer.send(thread, viewer, transcript).await?)
+}
+
+/// A response that the edge makes.
+struct EdgeAnswer {
+    status: u16,
+    x_cache: XCache,
+    result: ResultType,
+    error_type: ErrorType,
+    content_type: &'static str,
+    location: Option<String>,
+    body: String,
+    body_is_sent: bool,
+}
+
+impl EdgeAnswer {
+    fn error(
+        error: EdgeError,
+        error_type: ErrorType,
+        request: Option<&ViewerRequest<'_>>,
+        transcript: &Transcript<'_>,
+    ) -> Self {
+        let format = AnswerFormat::from_accept(request.and_then(ViewerRequest::accept));
+        let result = match error {
+            EdgeError::Overloaded => ResultType::LimitExceeded,
+            _ => ResultType::Error,
+        };
+        Self {
+            status: error.status(),
+            x_cache: error.x_cache(),
+            result,
+            error_type,
+            content_type: format.content_type(),
+            location: None,
+            body: error.body(format, transcript.id.as_str()),
+            body_is_sent: request.is_none_or(|request| request.head.method() != Method::Head),
+        }
+    }
+
+    async fn send<B: RequestBody, W: ResponseWriter>(
+        &self,
+        thread: &Thread,
+        viewer: &mut ViewerSide<'_, B, W>,
+        transcript: &mut Transcript<'_>,
+    ) -> Result<(), ViewerFault> {
+        let length = self.body.len() as u64;
+        let framing =
+            if self.body_is_sent { ResponseFraming::Length(length) } else { ResponseFraming::NoBody(Some(length)) };
+        let ignores_body = !viewer.body.is_done();
+        let start = ResponseStart { status: self.status, framing, ignores_body };
+        let request_id = transcript.id;
+        let begun = viewer.response.begin(start, |sink| {
+            sink.field("Server", &[b"CloudFront"]);
+            sink.field("Date", &[&thread.date()]);
+            sink.field("Content-Type", &[self.content_type.as_bytes()]);
+            if let Some(location) = &self.location {
+                sink.field("Location", &[location.as_bytes()]);
+            }
+            let own = ViewerResponse {
+                x_cache: self.x_cache,
+                request_id: request_id.as_str(),
+                via_id: &thread.common.via_id,
+                pop: &thread.common.pop,
+            };
+            own.write_own_fields(sink);
+        });
+        if let Err(error) = begun {
+            return Err(unwritable(error));
+        }
+        transcript.responds(self.status, self.result, self.error_type);
+        transcript.own_content(self.content_type, length);
+        let body = if self.body_is_sent { self.body.as_bytes() } else { b"" };
+        viewer.response.write(body, true, viewer.alarm).await
+    }
+}
+
+/// Everything above is the edge's own or was validated; where it still cannot be written, nothing can.
+fn unwritable(error: WriteError) -> ViewerFault {
+    tracing::error!(%error, "The edge's own answer cannot be written");
+    ViewerFault::Left
+}
+

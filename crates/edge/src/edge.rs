@@ -1,0 +1,237 @@
+//! The edge as a whole: starting it, what it reports, draining it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use behavior::Scheme;
+use edge_config::{Revision, Snapshot};
+use tokio::sync::{oneshot, watch};
+
+use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
+use crate::egress::OriginAccess;
+use crate::limits::{STOP_TIME_MAX, THREADS_MAX};
+use crate::listener;
+use crate::metrics::Metrics;
+use crate::origin::{OriginRoots, Origins};
+use crate::shared::{AppliedRevisions, Phase};
+use crate::thread::{self, Common, Listener, Thread};
+use crate::tls::ViewerTls;
+
+/// What an edge needs to know before it starts.
+#[derive(Clone, Debug)]
+pub struct EdgeSettings {
+    /// Where HTTP is spoken; port 0 picks a free port.
+    pub http: Vec<SocketAddr>,
+    /// Where HTTPS is spoken; needs `tls`.
+    pub https: Vec<SocketAddr>,
+    /// TLS towards viewers.
+    pub tls: Option<ViewerTls>,
+    /// How many threads serve.
+    pub threads: NonZeroUsize,
+    /// Where origins may be. The edge's own listeners are added to it.
+    pub origin_access: OriginAccess,
+    /// Whom HTTPS origins' certificates must be from.
+    pub origin_roots: OriginRoots,
+    /// Where records of requests go.
+    pub access_log: AccessLogSettings,
+    /// The edge's name in `Via`: opaque, since viewers and origins see it.
+    pub via_id: String,
+    /// The edge's location, as in `X-Amz-Cf-Pop`.
+    pub pop: String,
+}
+
+/// Why an edge cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("{address} cannot be listened on")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// HTTPS without a certificate.
+    #[error("HTTPS listeners need a certificate")]
+    HttpsWithoutTls,
+    /// More threads than there can be cores.
+    #[error("an edge has at most {THREADS_MAX} threads")]
+    TooManyThreads,
+    /// No thread.
+    #[error("an edge thread cannot be started")]
+    Thread(#[source] io::Error),
+    /// No access log.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+}
+
+/// A running edge. Dropping it ends its connections; [`drain`](Self::drain) lets them end.
+#[derive(Debug)]
+pub struct Edge {
+    http_addresses: Vec<SocketAddr>,
+    https_addresses: Vec<SocketAddr>,
+    metrics: Metrics,
+    access_log: AccessLog,
+    applied: watch::Receiver<Revision>,
+    phase: watch::Sender<Phase>,
+    threads: Vec<RunningThread>,
+}
+
+#[derive(Debug)]
+struct RunningThread {
+    drained: oneshot::Receiver<()>,
+    handle: JoinHandle<()>,
+}
+
+impl Edge {
+    /// Binds the listeners and starts the threads, which follow `snapshots`.
+    pub fn start(settings: EdgeSettings, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Result<Self, StartError> {
+        let threads = settings.threads.get();
+        if threads > THREADS_MAX {
+            return Err(StartError::TooManyThreads);
+        }
+        if !settings.https.is_empty() && settings.tls.is_none() {
+            return Err(StartError::HttpsWithoutTls);
+        }
+        let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
+        let http_addresses = bind_all(&settings.http, Scheme::Http, &mut listeners)?;
+        let https_addresses = bind_all(&settings.https, Scheme::Https, &mut listeners)?;
+
+        let metrics = Metrics::default();
+        let access_log = AccessLog::start(settings.access_log, metrics.access_log_counters())?;
+        let mut origin_access = settings.origin_access;
+        origin_access.own_listeners.extend(http_addresses.iter().chain(&https_addresses));
+        let common = Arc::new(Common {
+            via_id: settings.via_id,
+            pop: settings.pop,
+            https_port: https_addresses.first().map(SocketAddr::port),
+            tls: settings.tls,
+            applied: AppliedRevisions::new(threads),
+        });
+        let mut edge = Self {
+            http_addresses,
+            https_addresses,
+            metrics,
+            access_log,
+            applied: common.applied.all(),
+            phase: watch::Sender::new(Phase::Serving),
+            threads: Vec::new(),
+        };
+        let origin_access = Arc::new(origin_access);
+        for (number, listeners) in listeners.into_iter().enumerate() {
+            let parts = ThreadParts {
+                number,
+                listeners,
+                common: Arc::clone(&common),
+                origin_access: Arc::clone(&origin_access),
+                origin_roots: settings.origin_roots.clone(),
+                snapshots: snapshots.clone(),
+            };
+            edge.start_thread(parts).map_err(StartError::Thread)?;
+        }
+        Ok(edge)
+    }
+
+    fn start_thread(&mut self, parts: ThreadParts) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (metrics, access_log, phases) = (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
+        let (drained_sender, drained) = oneshot::channel();
+        let handle = std::thread::Builder::new().name(format!("edge-{}", parts.number)).spawn(move || {
+            thread::block_on(runtime, async move {
+                let metrics = metrics.thread();
+                let origins = Origins::new(parts.origin_access, parts.origin_roots, metrics.clone());
+                let thread = Rc::new(Thread::new(parts.common, origins, access_log.thread(), metrics));
+                thread.run(parts.number, parts.listeners, parts.snapshots, phases, drained_sender).await;
+            });
+        })?;
+        self.threads.push(RunningThread { drained, handle });
+        Ok(())
+    }
+
+    /// Where HTTP is spoken, with the ports that were picked.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http_addresses
+    }
+
+    /// Where HTTPS is spoken.
+    pub fn https_addresses(&self) -> &[SocketAddr] {
+        &self.https_addresses
+    }
+
+    /// The revision that every thread has applied.
+    pub fn applied(&self) -> watch::Receiver<Revision> {
+        self.applied.clone()
+    }
+
+    /// The edge's metrics.
+    pub fn metrics(&self) -> Metrics {
+        self.metrics.clone()
+    }
+
+    /// Opens the access log's file anew, after it was renamed.
+    pub fn reopen_access_log(&self) {
+        self.access_log.reopen();
+    }
+
+    /// Stops accepting, lets every connection end after what it is doing, and closes what is left at
+    /// the limit. Returns whether everything ended by itself.
+    pub async fn drain(mut self, limit: Duration) -> bool {
+        self.phase.send_replace(Phase::Draining);
+        let threads = std::mem::take(&mut self.threads);
+        let (drained, handles): (Vec<_>, Vec<_>) =
+            threads.into_iter().map(|thread| (thread.drained, thread.handle)).unzip();
+        let all_drained = async {
+            for drained in drained {
+                // A thread that is gone has no connections either.
+                let _ = drained.await;
+            }
+        };
+        let ended = tokio::time::timeout(limit, all_drained).await.is_ok();
+        self.phase.send_replace(Phase::Stopping);
+        let access_log = self.access_log.clone();
+        let joined = tokio::task::spawn_blocking(move || {
+            for handle in handles {
+                if handle.join().is_err() {
+                    tracing::error!("An edge thread ended in a panic");
+                }
+            }
+            access_log.flush();
+        });
+        if tokio::time::timeout(STOP_TIME_MAX, joined).await.is_err() {
+            tracing::warn!("Edge threads did not end in time");
+        }
+        ended
+    }
+}
+
+/// What a thread is made of.
+struct ThreadParts {
+    number: usize,
+    listeners: Vec<Listener>,
+    common: Arc<Common>,
+    origin_access: Arc<OriginAccess>,
+    origin_roots: OriginRoots,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+}
+
+fn bind_all(
+    addresses: &[SocketAddr],
+    scheme: Scheme,
+    listeners: &mut [Vec<Listener>],
+) -> Result<Vec<SocketAddr>, StartError> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for &address in addresses {
+        let (address, sockets) = listener::bind(address, listeners.len())
+            .map_err(|source| StartError::Listen { address, source })?;
+        for (of_thread, socket) in listeners.iter_mut().zip(sockets) {
+            of_thread.push(Listener { socket, scheme });
+        }
+        bound.push(address);
+    }
+    Ok(bound)
+}

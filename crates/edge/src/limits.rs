@@ -1,0 +1,118 @@
+//! Every bound of the edge that is not the wire's (those are in `http1::limits`), with its reason.
+
+use std::time::Duration;
+
+/// Connections of viewers that one thread holds. An idle one costs a few KiB, so this is some hundred
+/// MiB at worst; beyond it new connections are closed at once rather than everybody's slowed down.
+pub const CONNECTIONS_MAX: usize = 65_536;
+
+/// A buffer for a head, or for what is small. Requests of browsers are below 4 KiB; larger heads move
+/// into a large buffer.
+pub const SMALL_BUFFER_BYTES: usize = 8 * 1024;
+
+/// A buffer for bodies. Fewer, larger reads: 128 KiB costs a fifth less processor time on 64 KiB
+/// responses than 64 KiB does. Also what is in flight in one direction of one exchange.
+pub const LARGE_BUFFER_BYTES: usize = 128 * 1024;
+
+/// Large buffers that one thread has in use before it makes do with small ones for bodies: 128 MiB.
+/// Only viewers that read slowly hold any for longer than it takes to write them.
+pub const LARGE_BUFFERS_IN_USE_MAX: usize = 1024;
+
+/// Unused large buffers that a thread keeps: 4 MiB.
+pub const LARGE_BUFFERS_KEPT_MAX: usize = 32;
+
+/// Unused small buffers that a thread keeps: 2 MiB.
+pub const SMALL_BUFFERS_KEPT_MAX: usize = 256;
+
+/// Heads (their tables of fields) that a thread keeps for the next request.
+pub const HEADS_KEPT_MAX: usize = 256;
+
+/// How long a viewer's connection may be without a request. nginx's default, 75 s, less what makes
+/// it end before load balancers' and operating systems' own idle limits at 60 s do.
+pub const VIEWER_IDLE_MAX: Duration = Duration::from_secs(58);
+
+/// From the first byte of a request's head to its last. A head is a few packets; slower is an attack
+/// that holds connections.
+pub const VIEWER_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long a viewer may be silent in the middle of its request's body. Mobile networks have holes of
+/// ten seconds and more.
+pub const VIEWER_BODY_GAP_MAX: Duration = Duration::from_secs(60);
+
+/// How long a viewer may take for what is in flight to it, at most [`LARGE_BUFFER_BYTES`]: about
+/// 2 KiB/s. Slower readers are cut off.
+pub const VIEWER_WRITE_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// The rest of a request's body that the edge reads and drops, after it has answered itself, to keep
+/// the connection: less than what a new TLS connection costs. Beyond it the connection closes.
+pub const BODY_DRAIN_BYTES_MAX: u64 = 64 * 1024;
+
+/// How long such a rest may take to arrive.
+pub const BODY_DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long a connection that is closed while the viewer still sends is read on, so that the reset
+/// does not destroy the answer on its way (RFC 9112 section 9.6).
+pub const LINGER_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// What is read and dropped in that time.
+pub const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bodies up to this size are copied behind their head to leave in one write; a second slice costs
+/// more than such a copy.
+pub const COALESCED_BODY_BYTES_MAX: usize = 4096;
+
+/// HTTP/2 streams at once on one connection. RFC 9113 section 6.5.2 recommends at least 100; nginx and
+/// CloudFront have 128.
+pub const HTTP2_STREAMS_MAX: u32 = 128;
+
+/// Bytes of one HTTP/2 stream's request body in flight, which bound its memory: at 100 ms round-trip
+/// time 2.5 MB/s per stream.
+pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Bytes of all request bodies in flight on one HTTP/2 connection.
+pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+
+/// Bytes of one HTTP/2 stream's response that wait in the connection.
+pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// Streams that a viewer has reset and that nobody has looked at yet. More at once is the rapid reset
+/// attack (CVE-2023-44487), and the connection ends.
+pub const HTTP2_PENDING_RESETS_MAX: usize = 32;
+
+/// Streams that were reset because of the viewer's errors, in a connection's life (CVE-2025-8671).
+pub const HTTP2_ERROR_RESETS_MAX: usize = 256;
+
+/// Streams reset by the edge whose late frames are still tolerated.
+pub const HTTP2_RESET_STREAMS_MAX: usize = 64;
+
+/// How long such streams are remembered.
+pub const HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
+
+/// Idle connections that one thread keeps to one origin. A thread with more than that in parallel to
+/// one origin is rare, and an origin of Node's kind closes them after 5 s anyway.
+pub const ORIGIN_IDLE_MAX: usize = 256;
+
+/// Idle connections that one thread keeps to all origins.
+pub const ORIGINS_IDLE_MAX: usize = 4096;
+
+/// How much earlier than the origin says we forget an idle connection: what is on its way when the
+/// origin closes is lost, and clocks differ.
+pub const ORIGIN_KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
+
+/// How often idle origin connections are looked after.
+pub const ORIGIN_IDLE_CHECK: Duration = Duration::from_secs(1);
+
+/// Hosts whose distribution a thread remembers, beyond which it forgets all and begins again.
+pub const REMEMBERED_HOSTS_MAX: usize = 4096;
+
+/// How long a thread waits after the system refused it a connection for want of descriptors or memory.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that wait in the kernel to be accepted; the kernel's own limit is lower on most machines.
+pub const LISTEN_BACKLOG: i32 = 4096;
+
+/// Edge threads. More than cores is waste, and there are no larger machines.
+pub const THREADS_MAX: usize = 1024;
+
+/// How long after the limit of draining threads may take to end.
+pub const STOP_TIME_MAX: Duration = Duration::from_secs(5);

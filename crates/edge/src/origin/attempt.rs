@@ -1,0 +1,349 @@
+//! One request and one response on one connection, both bodies streaming.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::io::{self, IoSlice};
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use behavior::{FieldSink, ViewerResponse, XCache, write_viewer_fields};
+use http1::limits::INTERIM_RESPONSES_MAX;
+use http1::{
+    BodyDecoder, BodyError, BodyFraming, CHUNK_END, KnownField, LAST_CHUNK, Method, Progress, ResponseHead,
+    ResponseView, chunk_header,
+};
+use tokio::time::Instant;
+
+use super::OriginFailure;
+use super::connection::OriginConnection;
+use super::exchange::OriginExchange;
+use crate::body;
+use crate::buffer::Buffer;
+use crate::failure::Failure;
+use crate::limits::VIEWER_BODY_GAP_MAX;
+use crate::pipeline::ViewerSide;
+use crate::transcript::Transcript;
+use crate::transport::Transport;
+use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault};
+
+/// One attempt at an exchange.
+pub(super) struct Attempt<'a, 'e, 'r> {
+    pub(super) exchange: &'a OriginExchange<'e, 'r>,
+    pub(super) head: &'a Buffer,
+    pub(super) connection: &'a OriginConnection,
+    /// How long the origin may be silent.
+    pub(super) read_timeout: Duration,
+    pub(super) completes_by: Option<Instant>,
+}
+
+/// How an exchange that succeeded left its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ended {
+    /// Both directions ended exactly, and the origin expects another request.
+    pub(super) is_reusable: bool,
+    /// The origin's own `Keep-Alive: timeout`.
+    pub(super) origin_keeps_it_for: Option<u64>,
+}
+
+/// How far the request has gone out, for the side that waits for the response.
+struct Sending {
+    is_complete: Cell<bool>,
+    last_progress: Cell<Instant>,
+}
+
+impl Sending {
+    fn new() -> Self {
+        Self { is_complete: Cell::new(false), last_progress: Cell::new(Instant::now()) }
+    }
+
+    fn progress(&self) {
+        self.last_progress.set(Instant::now());
+    }
+
+    fn complete(&self) {
+        self.is_complete.set(true);
+        self.progress();
+    }
+}
+
+impl Attempt<'_, '_, '_> {
+    pub(super) async fn run<B: RequestBody, W: ResponseWriter>(
+        &self,
+        viewer: &mut ViewerSide<'_, B, W>,
+        transcript: &mut Transcript<'_>,
+    ) -> Result<Ended, Failure> {
+        let sending = Sending::new();
+        let ViewerSide { body, response, alarm } = viewer;
+        let mut response_side = ViewerSide { body: &mut (), response: &mut **response, alarm: &mut **alarm };
+        if self.exchange.request.has_body() {
+            let upload = self.upload(&mut **body, &sending);
+            let download = self.download(&mut response_side, transcript, &sending);
+            both(upload, download).await
+        } else {
+            self.write(&mut [IoSlice::new(self.head)]).await?;
+            sending.complete();
+            self.download(&mut response_side, transcript, &sending).await
+        }
+    }
+
+    /// Sends the head and the body. An origin that no longer listens may have answered already, so
+    /// that is not an error here.
+    async fn upload<B: RequestBody>(&self, body: &mut B, sending: &Sending) -> Result<(), ViewerFault> {
+        let mut head: &[u8] = self.head;
+        loop {
+            let mut next = pin!(tokio::time::timeout(VIEWER_BODY_GAP_MAX, body.next()));
+            // What is there already leaves with the head; what is not must not delay it.
+            let ready = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
+            let part = match ready {
+                Poll::Ready(part) => part,
+                Poll::Pending => {
+                    if !head.is_empty() && self.write(&mut [IoSlice::new(head)]).await.is_err() {
+                        return Ok(());
+                    }
+                    head = b"";
+                    sending.progress();
+                    next.await
+                }
+            };
+            let part = part.map_err(|_| ViewerFault::BodyTooSlow)??;
+            if self.write_part(std::mem::take(&mut head), part).await.is_err() {
+                return Ok(());
+            }
+            if part.is_none() {
+                sending.complete();
+                return Ok(());
+            }
+            sending.progress();
+        }
+    }
+
+    /// Sends a stretch of the body in its framing; none is the end.
+    async fn write_part(&self, head: &[u8], part: Option<&[u8]>) -> Result<(), OriginFailure> {
+        let is_chunked = self.exchange.request.framing == BodyFraming::Chunked;
+        match (part, NonZeroUsize::new(part.map_or(0, <[u8]>::len))) {
+            (Some(part), Some(len)) if is_chunked => {
+                let size = chunk_header(len);
+                let slices = [head, size.as_ref(), part, CHUNK_END];
+                self.write(&mut slices.map(IoSlice::new)).await
+            }
+            (Some(part), _) => self.write(&mut [IoSlice::new(head), IoSlice::new(part)]).await,
+            (None, _) if is_chunked => self.write(&mut [IoSlice::new(head), IoSlice::new(LAST_CHUNK)]).await,
+            (None, _) => self.write(&mut [IoSlice::new(head)]).await,
+        }
+    }
+
+    async fn write(&self, parts: &mut [IoSlice<'_>]) -> Result<(), OriginFailure> {
+        let writing = pin!(self.connection.transport.write_parts(parts));
+        // Most writes do not wait, and then no timer is needed.
+        let mut writing = writing;
+        match poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await {
+            Poll::Ready(written) => written.map_err(OriginFailure::Write),
+            Poll::Pending => match tokio::time::timeout(self.read_timeout, writing).await {
+                Ok(written) => written.map_err(OriginFailure::Write),
+                Err(_) => Err(OriginFailure::WriteTimedOut),
+            },
+        }
+    }
+
+    /// Receives the response and passes it on.
+    async fn download<W: ResponseWriter>(
+        &self,
+        viewer: &mut ViewerSide<'_, (), W>,
+        transcript: &mut Transcript<'_>,
+        sending: &Sending,
+    ) -> Result<Ended, Failure> {
+        let mut head = self.exchange.thread.response_heads.take();
+        let mut input = self.read(viewer, sending, OriginFailure::ResponseTimedOut).await?;
+        let head_len = self.receive_head(&mut head, &mut input, viewer, sending).await?;
+        let response = head.view(&input);
+        self.begin_response(&response, viewer, transcript, sending)?;
+        let mut decoder = BodyDecoder::new(response.framing());
+        let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
+        drop(head);
+
+        let mut from = head_len;
+        loop {
+            let stretch = body::compact(&mut decoder, &mut input, from).map_err(OriginFailure::InvalidBody)?;
+            let is_last = decoder.is_done();
+            let part = input.get(stretch.body).unwrap_or_default();
+            viewer.response.write(part, is_last, viewer.alarm).await?;
+            if is_last {
+                // Bytes behind the end are an answer to nothing we asked.
+                let is_exact = stretch.end == input.len() && sending.is_complete.get();
+                return Ok(Ended { is_reusable: is_exact && persists, origin_keeps_it_for });
+            }
+            drop(input);
+            input = self.read(viewer, sending, OriginFailure::GapTimedOut).await.map_err(broken_body)?;
+            from = 0;
+            if input.is_empty() {
+                decoder.end_of_input().map_err(OriginFailure::InvalidBody)?;
+                viewer.response.write(b"", true, viewer.alarm).await?;
+                return Ok(Ended { is_reusable: false, origin_keeps_it_for });
+            }
+        }
+    }
+
+    /// Completes the final response's head, whose first bytes are in `input`, and returns its length.
+    async fn receive_head<W: ResponseWriter>(
+        &self,
+        head: &mut ResponseHead,
+        input: &mut Buffer,
+        viewer: &mut ViewerSide<'_, (), W>,
+        sending: &Sending,
+    ) -> Result<usize, Failure> {
+        if input.is_empty() {
+            return Err(OriginFailure::NoResponse(None).into());
+        }
+        let method = wire_method(self.exchange.method);
+        let mut interim_responses = 0;
+        loop {
+            match head.parse(input, method).map_err(OriginFailure::InvalidHead)? {
+                Progress::Complete { .. } if head.is_switching_protocols() => {
+                    return Err(OriginFailure::SwitchesProtocols.into());
+                }
+                Progress::Complete { head_len } if head.is_interim() => {
+                    interim_responses += 1;
+                    if interim_responses > INTERIM_RESPONSES_MAX {
+                        return Err(OriginFailure::TooManyInterimResponses.into());
+                    }
+                    input.consume(head_len);
+                    head.clear();
+                }
+                Progress::Complete { head_len } => return Ok(head_len),
+                Progress::Partial => {
+                    if input.is_full() {
+                        input.grow_for_head();
+                    }
+                    let more = self.read(viewer, sending, OriginFailure::ResponseTimedOut).await?;
+                    if more.is_empty() {
+                        return Err(OriginFailure::HeadTruncated.into());
+                    }
+                    input.extend_from_slice(&more);
+                }
+            }
+        }
+    }
+
+    /// The next bytes from the origin; none when it has closed its side.
+    async fn read<W: ResponseWriter>(
+        &self,
+        viewer: &mut ViewerSide<'_, (), W>,
+        sending: &Sending,
+        timed_out: OriginFailure,
+    ) -> Result<Buffer, Failure> {
+        let begun_at = Instant::now();
+        let completes_by = self.completes_by;
+        let deadline = || {
+            // An origin that is still being told has no reason to answer yet.
+            let silent_since = if sending.is_complete.get() {
+                sending.last_progress.get().max(begun_at)
+            } else {
+                Instant::now()
+            };
+            let by = silent_since + self.read_timeout;
+            completes_by.map_or(by, |completes_by| completes_by.min(by))
+        };
+        let transport: &Transport = &self.connection.transport;
+        let response = &mut *viewer.response;
+        let reading = poll_fn(|context| {
+            if let Poll::Ready(read) = transport.poll_read_pooled(context, Buffer::large) {
+                return Poll::Ready(read.map_err(|error| Failure::from(OriginFailure::NoResponse(Some(error)))));
+            }
+            response.poll_left(context).map(|()| Err(ViewerFault::Left.into()))
+        });
+        match viewer.alarm.until_moving(deadline, reading).await {
+            Ok(read) => read,
+            Err(_) if completes_by.is_some_and(|by| Instant::now() >= by) => {
+                Err(OriginFailure::CompletionTimedOut.into())
+            }
+            Err(_) => Err(timed_out.into()),
+        }
+    }
+
+    /// Prepares the viewer's response from the origin's.
+    fn begin_response<W: ResponseWriter>(
+        &self,
+        response: &ResponseView<'_>,
+        viewer: &mut ViewerSide<'_, (), W>,
+        transcript: &mut Transcript<'_>,
+        sending: &Sending,
+    ) -> Result<(), OriginFailure> {
+        let thread = self.exchange.thread;
+        let own = ViewerResponse {
+            x_cache: XCache::of_origin_status(response.status()),
+            request_id: transcript.id.as_str(),
+            via_id: &thread.common.via_id,
+            pop: &thread.common.pop,
+        };
+        let start = ResponseStart {
+            status: response.status(),
+            framing: viewer_framing(response, self.exchange.method),
+            ignores_body: false,
+        };
+        let fields = response
+            .fields()
+            .map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        viewer
+            .response
+            .begin(start, |sink| {
+                write_viewer_fields(self.exchange.cache_behavior, &own, fields, sink);
+                if response.value(KnownField::Date).is_none() {
+                    sink.field("Date", &[&thread.date()]);
+                }
+            })
+            .map_err(OriginFailure::Unwritable)?;
+        transcript.origin_responds(response, sending.last_progress.get());
+        Ok(())
+    }
+}
+
+/// A read that fails within the body is another failure than one before the head.
+fn broken_body(failure: Failure) -> Failure {
+    match failure {
+        Failure::Origin(OriginFailure::NoResponse(Some(error)))
+            if error.kind() == io::ErrorKind::UnexpectedEof =>
+        {
+            OriginFailure::InvalidBody(BodyError::Truncated).into()
+        }
+        Failure::Origin(OriginFailure::NoResponse(Some(error))) => OriginFailure::BodyBroken(error).into(),
+        other => other,
+    }
+}
+
+/// RFC 9112 section 6.3, seen from the viewer.
+fn viewer_framing(response: &ResponseView<'_>, method: edge_config::Method) -> ResponseFraming {
+    match response.framing() {
+        BodyFraming::None if method == edge_config::Method::Head || response.status() == 304 => {
+            ResponseFraming::NoBody(response.content_length())
+        }
+        BodyFraming::None => ResponseFraming::NoBody(None),
+        BodyFraming::Length(length) => ResponseFraming::Length(length),
+        BodyFraming::Chunked | BodyFraming::UntilClose => ResponseFraming::Unknown,
+    }
+}
+
+fn wire_method(method: edge_config::Method) -> Method {
+    Method::from_name(method.as_str().as_bytes())
+}
+
+/// Runs both directions until the response has ended or the viewer's part has failed. A response that
+/// ends before the request has ends the exchange (RFC 9112 section 9.5).
+async fn both(
+    upload: impl Future<Output = Result<(), ViewerFault>>,
+    download: impl Future<Output = Result<Ended, Failure>>,
+) -> Result<Ended, Failure> {
+    let (mut upload, mut download) = (pin!(upload), pin!(download));
+    let mut uploading = true;
+    poll_fn(|context| {
+        if uploading && let Poll::Ready(uploaded) = upload.as_mut().poll(context) {
+            uploading = false;
+            if let Err(fault) = uploaded {
+                return Poll::Ready(Err(fault.into()));
+            }
+        }
+        download.as_mut().poll(context)
+    })
+    .await
+}

@@ -1,0 +1,149 @@
+//! What can go wrong at an origin.
+
+use std::io;
+
+use behavior::EdgeError;
+use http1::{BodyError, ResponseError, WriteError};
+
+use crate::access_log::ErrorType;
+use crate::egress::EgressError;
+use crate::metrics::OriginErrorKind;
+use crate::resolver::ResolveError;
+
+/// What went wrong at an origin. The viewer is told 502 or 504 and nothing else.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OriginFailure {
+    /// It has no address.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// Its address may not be connected to.
+    #[error(transparent)]
+    Refused(#[from] EgressError),
+    /// It does not accept connections.
+    #[error("the origin does not accept connections")]
+    Connect(#[source] io::Error),
+    /// It cannot be reached.
+    #[error("the origin cannot be reached")]
+    Unreachable(#[source] io::Error),
+    /// It did not accept a connection in time.
+    #[error("the origin did not accept a connection in time")]
+    ConnectTimedOut,
+    /// TLS failed, its certificate included.
+    #[error("the TLS handshake with the origin failed")]
+    Tls(#[source] io::Error),
+    /// HTTPS to a name that cannot be in a certificate.
+    #[error("the origin's name cannot be verified by a certificate")]
+    UnverifiableName,
+    /// The configuration or the request makes no valid request for it.
+    #[error("no valid request can be written for the origin")]
+    Unwritable(#[source] WriteError),
+    /// The request could not be sent.
+    #[error("the request could not be sent to the origin")]
+    Write(#[source] io::Error),
+    /// It does not take the request's body.
+    #[error("the origin did not take the request in time")]
+    WriteTimedOut,
+    /// It closed the connection instead of answering.
+    #[error("the origin closed the connection without a response")]
+    NoResponse(#[source] Option<io::Error>),
+    /// It closed the connection within its response's head.
+    #[error("the origin closed the connection within its response's head")]
+    HeadTruncated,
+    /// It did not answer in time.
+    #[error("the origin did not answer in time")]
+    ResponseTimedOut,
+    /// It was silent for too long within its response.
+    #[error("the origin was silent for too long within its response")]
+    GapTimedOut,
+    /// Everything together took too long.
+    #[error("the origin's response was not complete in time")]
+    CompletionTimedOut,
+    /// Its response's head is no HTTP.
+    #[error("the origin's response is invalid")]
+    InvalidHead(#[source] ResponseError),
+    /// It switches protocols, which nobody asked for.
+    #[error("the origin switches protocols without being asked")]
+    SwitchesProtocols,
+    /// One interim response after the other.
+    #[error("the origin sends interim responses without end")]
+    TooManyInterimResponses,
+    /// Its response's body breaks its framing, or broke off.
+    #[error("the origin's response body is invalid")]
+    InvalidBody(#[source] BodyError),
+    /// The connection broke within the body.
+    #[error("the connection to the origin broke within the response")]
+    BodyBroken(#[source] io::Error),
+}
+
+impl OriginFailure {
+    /// From what the system says of an attempt to connect.
+    pub(crate) fn from_connect_error(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown => Self::Unreachable(error),
+            _ => Self::Connect(error),
+        }
+    }
+
+    /// What the viewer is told ("HTTP 502 status code", "HTTP 504 status code").
+    pub(crate) fn edge_error(&self) -> EdgeError {
+        match self {
+            Self::Unreachable(_)
+            | Self::ConnectTimedOut
+            | Self::WriteTimedOut
+            | Self::ResponseTimedOut
+            | Self::GapTimedOut
+            | Self::CompletionTimedOut => EdgeError::OriginTimeout,
+            _ => EdgeError::OriginFailed,
+        }
+    }
+
+    /// What the access log says, when no response had begun.
+    pub(crate) fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Resolve(_) => ErrorType::OriginDnsError,
+            Self::Refused(_)
+            | Self::Connect(_)
+            | Self::Unreachable(_)
+            | Self::ConnectTimedOut
+            | Self::Tls(_)
+            | Self::UnverifiableName => ErrorType::OriginConnectError,
+            Self::Unwritable(_) => ErrorType::InternalError,
+            Self::Write(_) | Self::WriteTimedOut => ErrorType::OriginWriteError,
+            Self::NoResponse(None) => ErrorType::OriginZeroSizeObjectError,
+            Self::NoResponse(Some(_))
+            | Self::HeadTruncated
+            | Self::ResponseTimedOut
+            | Self::GapTimedOut
+            | Self::CompletionTimedOut
+            | Self::BodyBroken(_) => ErrorType::OriginReadError,
+            Self::InvalidHead(error) if error.is_head_too_big() => ErrorType::OriginHeaderTooBigError,
+            Self::InvalidHead(_)
+            | Self::SwitchesProtocols
+            | Self::TooManyInterimResponses
+            | Self::InvalidBody(_) => ErrorType::OriginInvalidResponseError,
+        }
+    }
+
+    /// How it is counted.
+    pub(crate) fn kind(&self) -> OriginErrorKind {
+        match self {
+            Self::Resolve(_) => OriginErrorKind::Dns,
+            Self::Refused(_) => OriginErrorKind::Refused,
+            Self::Connect(_) | Self::Unreachable(_) => OriginErrorKind::Connect,
+            Self::ConnectTimedOut => OriginErrorKind::ConnectTimeout,
+            Self::Tls(_) | Self::UnverifiableName => OriginErrorKind::Tls,
+            Self::Unwritable(_) | Self::Write(_) | Self::WriteTimedOut => OriginErrorKind::Write,
+            Self::NoResponse(_) | Self::HeadTruncated | Self::BodyBroken(_) => OriginErrorKind::Read,
+            Self::ResponseTimedOut | Self::GapTimedOut => OriginErrorKind::ReadTimeout,
+            Self::CompletionTimedOut => OriginErrorKind::CompletionTimeout,
+            Self::InvalidHead(error) if error.is_head_too_big() => OriginErrorKind::HeaderTooBig,
+            Self::InvalidHead(_)
+            | Self::SwitchesProtocols
+            | Self::TooManyInterimResponses
+            | Self::InvalidBody(_) => OriginErrorKind::InvalidResponse,
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Origins: connections to them, the pool of idle ones, and the exchange of one request for one
+//! response.
+//!
+//! - `connection`: finding, connecting, TLS;
+//! - `pool`: idle connections, never used again when there is a doubt;
+//! - `tls`: whom HTTPS origins must prove to be;
+//! - `exchange`: attempts and retries;
+//! - `attempt`: one request and one response on one connection, both bodies streaming;
+//! - `failure`: what can go wrong, and what the viewer and the log are told.
+
+mod attempt;
+mod connection;
+mod exchange;
+mod failure;
+mod pool;
+mod tls;
+
+pub(crate) use exchange::{OriginExchange, send};
+pub(crate) use failure::OriginFailure;
+pub(crate) use pool::Origins;
+pub use tls::{OriginRoots, OriginRootsError};

@@ -1,0 +1,163 @@
+//! TLS towards origins: whose certificates are believed, and for which names.
+
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::OriginFailure;
+
+/// The authorities that may vouch for HTTPS origins; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct OriginRoots {
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+/// Why there are no authorities for origins.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginRootsError {
+    /// Not a PEM certificate.
+    #[error("the origins' authorities are no PEM certificates")]
+    Malformed(#[source] pem::Error),
+    /// A certificate that is no authority's.
+    #[error("a certificate cannot be an authority")]
+    NotAuthority(#[source] rustls::Error),
+    /// None at all.
+    #[error("no authority for origins' certificates was found on this machine")]
+    Unusable(#[source] rustls::client::VerifierBuilderError),
+}
+
+impl OriginRoots {
+    /// The machine's authorities, and those of a PEM text.
+    pub fn of_machine(extra_pem: &[u8]) -> Result<Self, OriginRootsError> {
+        let mut roots = RootCertStore::empty();
+        // What cannot be read on this machine is not believed; that is all.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Self::of(roots, extra_pem)
+    }
+
+    /// The authorities of a PEM text, and no others.
+    pub fn only(pem: &[u8]) -> Result<Self, OriginRootsError> {
+        Self::of(RootCertStore::empty(), pem)
+    }
+
+    fn of(mut roots: RootCertStore, pem: &[u8]) -> Result<Self, OriginRootsError> {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(OriginRootsError::Malformed)?;
+            roots.add(certificate).map_err(OriginRootsError::NotAuthority)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(OriginRootsError::Unusable)?;
+        Ok(Self { verifier })
+    }
+
+    /// Performs the handshake with an origin that is asked for as `names.sni`.
+    pub(super) async fn connect(
+        &self,
+        stream: TcpStream,
+        names: &TlsNames,
+    ) -> Result<TlsStream<TcpStream>, OriginFailure> {
+        let verifier = EitherName { verifier: Arc::clone(&self.verifier), other: names.other.clone() };
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| OriginFailure::Tls(io::Error::other(error)))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // Each connection has a configuration of its own, so there is nobody to resume with.
+        config.resumption = rustls::client::Resumption::disabled();
+        TlsConnector::from(Arc::new(config)).connect(names.sni.clone(), stream).await.map_err(OriginFailure::Tls)
+    }
+}
+
+/// The names that an origin's certificate may be for: the origin's domain, or the Host that is
+/// forwarded ("HTTP 502 status code", SSL/TLS negotiation failure). The forwarded one is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TlsNames {
+    pub(super) sni: ServerName<'static>,
+    pub(super) other: Option<ServerName<'static>>,
+}
+
+impl TlsNames {
+    /// `host` is the Host that the origin gets, `origin` its own name or address.
+    pub(super) fn new(host: &str, origin: &str) -> Result<Self, OriginFailure> {
+        let name = |text: &str| {
+            let text = text.trim_start_matches('[').trim_end_matches(']');
+            ServerName::try_from(text.to_ascii_lowercase()).ok()
+        };
+        match (name(without_port(host)), name(origin)) {
+            (Some(sni), other) => Ok(Self { other: other.filter(|other| *other != sni), sni }),
+            (None, Some(sni)) => Ok(Self { sni, other: None }),
+            (None, None) => Err(OriginFailure::UnverifiableName),
+        }
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rfind(':') {
+        Some(colon) if !host.ends_with(']') => &host[..colon],
+        _ => host,
+    }
+}
+
+/// Verifies as usual, for one of two names.
+#[derive(Debug)]
+struct EitherName {
+    verifier: Arc<WebPkiServerVerifier>,
+    other: Option<ServerName<'static>>,
+}
+
+impl ServerCertVerifier for EitherName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verify =
+            |name: &ServerName<'_>| self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        match (verify(server_name), &self.other) {
+            (Err(rustls::Error::InvalidCertificate(error)), Some(other)) if is_about_name(&error) => verify(other),
+            (verdict, _) => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.verifier.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
+
+fn is_about_name(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. })
+}

@@ -1,0 +1,110 @@
+//! Life of a request: every step, in its order.
+//!
+//! What a step decides is in `behavior`, how it is done in `viewer/` and `origin/`. There is no
+//! middleware: the order is the code.
+
+use std::rc::Rc;
+
+use behavior::{Admission, EdgeError, admit_viewer, select_cache_behavior};
+use edge_config::LinkedDistribution;
+
+use crate::alarm::Alarm;
+use crate::answer;
+use crate::failure::Failure;
+use crate::origin::{self, OriginExchange};
+use crate::thread::Thread;
+use crate::transcript::{Traffic, Transcript};
+use crate::viewer::{RequestBody, ResponseWriter, ViewerRequest};
+
+/// What there is to read from a viewer and to write to it.
+pub(crate) struct ViewerSide<'a, B, W> {
+    pub(crate) body: &'a mut B,
+    pub(crate) response: &'a mut W,
+    pub(crate) alarm: &'a mut Alarm,
+}
+
+/// The response broke off, and the viewer must be able to see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BrokenOff;
+
+/// Serves one request, from the head that has been read to the response's last byte.
+///
+/// Accepting, TLS and reading (steps 1 to 3) are behind us; a request that could not be read went to
+/// [`refuse`].
+pub(crate) async fn serve<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    request: &ViewerRequest<'_>,
+    traffic: &Traffic,
+    viewer: &mut ViewerSide<'_, B, W>,
+) -> Result<(), BrokenOff> {
+    let mut transcript = Transcript::begin(thread, request.peer, traffic, Some(request), request.received_at);
+    let served = forward(thread, request, viewer, &mut transcript).await;
+    answer::conclude(thread, served, Some(request), viewer, &mut transcript).await
+}
+
+async fn forward<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    request: &ViewerRequest<'_>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<(), Failure> {
+    // 4: the distribution, pinned for as long as the request lasts.
+    let distribution = select_distribution(thread, request)?;
+    transcript.distribution = Some(Rc::clone(&distribution));
+
+    // 6: the cache behavior, and whether it serves such a request.
+    let path = request.head.path();
+    let cache_behavior =
+        select_cache_behavior(&distribution, path).map_err(|_| Failure::Refused(EdgeError::BadRequest))?;
+    let (scheme, method) = (request.peer.scheme, request.head.method_name());
+    let method = match admit_viewer(cache_behavior, scheme, request.version, method, request.has_body()) {
+        Admission::Admitted(method) => method,
+        Admission::RedirectToHttps(status) => {
+            return answer::redirect_to_https(thread, status, request, viewer, transcript).await;
+        }
+        Admission::Refused(error) => return Err(Failure::Refused(error)),
+    };
+
+    // 8, 9, 10: what the origin gets, the exchange with it, and what the viewer gets of it, both
+    // bodies streaming.
+    let exchange = OriginExchange { thread, request, cache_behavior, method };
+    origin::send(&exchange, viewer, transcript).await
+}
+
+/// The enabled distribution of the request's host, if the connection is as good as it asks for.
+///
+/// TLS was negotiated for the name in the ClientHello; a viewer may put another one into the request.
+fn select_distribution(
+    thread: &Thread,
+    request: &ViewerRequest<'_>,
+) -> Result<Rc<LinkedDistribution>, Failure> {
+    if request.contradicts_scheme() {
+        return Err(Failure::Refused(EdgeError::BadRequest));
+    }
+    let mut lower_case = [0; http1::limits::HOST_NAME_BYTES_MAX];
+    let host = lower_case_host(request.head.host().name, &mut lower_case);
+    let tls = request.peer.tls.as_ref();
+    thread
+        .distribution_by_host(host)
+        .filter(|found| found.enabled)
+        .filter(|found| tls.is_none_or(|tls| tls.version.satisfies(found.minimum_protocol_version)))
+        .ok_or(Failure::Refused(EdgeError::NoSuchDistribution))
+}
+
+fn lower_case_host<'a>(host: &str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {
+    // `http1` lets no longer host through.
+    let Some(text) = text.get_mut(..host.len()) else { return "" };
+    text.copy_from_slice(host.as_bytes());
+    text.make_ascii_lowercase();
+    str::from_utf8(text).unwrap_or_default()
+}
+
+/// Answers what could not be read as a request.
+pub(crate) async fn refuse<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    failure: Failure,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<(), BrokenOff> {
+    answer::conclude(thread, Err(failure), None, viewer, transcript).await
+}

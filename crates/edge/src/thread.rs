@@ -1,0 +1,297 @@
+//! One edge thread: its listeners, its connections, its view of the configuration.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::ops::{Deref, DerefMut};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use behavior::Scheme;
+use edge_config::{LinkedDistribution, Snapshot};
+use http1::{RequestHead, ResponseHead};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::access_log::ThreadLog;
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
+use crate::metrics::ThreadMetrics;
+use crate::origin::Origins;
+use crate::request_id::RequestIds;
+use crate::shared::{AppliedRevisions, Phase};
+use crate::tls::ViewerTls;
+use crate::viewer;
+
+/// What all threads have in common and never changes.
+#[derive(Debug)]
+pub(crate) struct Common {
+    /// The edge's name in `Via`.
+    pub(crate) via_id: String,
+    /// The edge's location.
+    pub(crate) pop: String,
+    /// The port that redirects lead to.
+    pub(crate) https_port: Option<u16>,
+    /// TLS towards viewers, where there is any.
+    pub(crate) tls: Option<ViewerTls>,
+    /// Who has applied what.
+    pub(crate) applied: AppliedRevisions,
+}
+
+/// A listening socket and what is spoken on it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) scheme: Scheme,
+}
+
+/// A thread's state, which its connections share.
+pub(crate) struct Thread {
+    pub(crate) common: Arc<Common>,
+    pub(crate) origins: Origins,
+    pub(crate) log: ThreadLog,
+    pub(crate) metrics: ThreadMetrics,
+    pub(crate) ids: RequestIds,
+    pub(crate) request_heads: Kept<RequestHead>,
+    pub(crate) response_heads: Kept<ResponseHead>,
+    snapshot: RefCell<Arc<Snapshot>>,
+    by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>>>,
+    date: Cell<(u64, [u8; 29])>,
+    draining: Cell<bool>,
+    connections: RefCell<HashMap<u64, Waker>>,
+    connections_begun: Cell<u64>,
+    connection_ended: Notify,
+}
+
+impl Thread {
+    pub(crate) fn new(common: Arc<Common>, origins: Origins, log: ThreadLog, metrics: ThreadMetrics) -> Self {
+        Self {
+            common,
+            origins,
+            log,
+            metrics,
+            ids: RequestIds::new(),
+            request_heads: Kept::new(RequestHead::clear),
+            response_heads: Kept::new(ResponseHead::clear),
+            snapshot: RefCell::default(),
+            by_host: RefCell::default(),
+            date: Cell::new((u64::MAX, [0; 29])),
+            draining: Cell::new(false),
+            connections: RefCell::default(),
+            connections_begun: Cell::new(0),
+            connection_ended: Notify::new(),
+        }
+    }
+
+    /// Serves until it is told to stop; `drained` is told when no connection is left.
+    pub(crate) async fn run(
+        self: Rc<Self>,
+        number: usize,
+        listeners: Vec<Listener>,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        mut phases: watch::Receiver<Phase>,
+        drained: oneshot::Sender<()>,
+    ) {
+        spawn_local(Rc::clone(&self).follow(number, snapshots));
+        spawn_local(self.origins.clone().look_after_idle_connections());
+        for listener in listeners {
+            spawn_local(Rc::clone(&self).accept(listener));
+        }
+        // Whoever held the sender is gone: there is nobody left to serve for.
+        let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;
+        self.drain().await;
+        let _ = drained.send(());
+        let _ = phases.wait_for(|phase| *phase == Phase::Stopping).await;
+    }
+
+    /// Applies each snapshot. Requests keep the distribution that they began with.
+    async fn follow(self: Rc<Self>, number: usize, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+        loop {
+            let snapshot = Arc::clone(&snapshots.borrow_and_update());
+            let revision = snapshot.revision();
+            self.snapshot.replace(snapshot);
+            self.by_host.borrow_mut().clear();
+            self.metrics.applied(revision);
+            self.common.applied.report(number, revision);
+            if snapshots.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// The snapshot of this moment.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.borrow())
+    }
+
+    /// The distribution of a host, which is in lower case. It is a copy of the thread's own, so that
+    /// requests count their references to it without disturbing other cores.
+    pub(crate) fn distribution_by_host(&self, host: &str) -> Option<Rc<LinkedDistribution>> {
+        if let Some(found) = self.by_host.borrow().get(host) {
+            return Some(Rc::clone(found));
+        }
+        let found = self.snapshot.borrow().distribution_by_host(host).map(|found| Rc::new((**found).clone()))?;
+        let mut by_host = self.by_host.borrow_mut();
+        if by_host.len() >= REMEMBERED_HOSTS_MAX {
+            by_host.clear();
+        }
+        by_host.insert(host.into(), Rc::clone(&found));
+        Some(found)
+    }
+
+    async fn accept(self: Rc<Self>, listener: Listener) {
+        let socket = match tokio::net::TcpListener::from_std(listener.socket) {
+            Ok(socket) => socket,
+            Err(error) => return tracing::error!(%error, "A listener cannot be used"),
+        };
+        let registration = self.register().await;
+        while let Some(accepted) = self.next_connection(&socket).await {
+            match accepted {
+                Ok((stream, address)) => self.begin_connection(stream, address, listener.scheme),
+                // Out of descriptors or memory: others may free some.
+                Err(error) => {
+                    tracing::warn!(%error, "A connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop((socket, registration));
+    }
+
+    /// The next connection; none when draining has begun and all that had arrived are taken.
+    async fn next_connection(
+        &self,
+        socket: &tokio::net::TcpListener,
+    ) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+        poll_fn(|context| match socket.poll_accept(context) {
+            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+            Poll::Pending if self.is_draining() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
+    }
+
+    fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
+        if self.connections.borrow().len() >= CONNECTIONS_MAX {
+            return tracing::warn!("A connection was closed at once: this thread has as many as it can hold");
+        }
+        let thread = Rc::clone(self);
+        spawn_local(async move {
+            let _registration = thread.register().await;
+            let _counted = thread.metrics.viewer_connection();
+            viewer::serve(&thread, stream, address, scheme).await;
+        });
+    }
+
+    /// Lets draining wake the task that calls this, and wait for its end.
+    async fn register(self: &Rc<Self>) -> Registration {
+        let number = self.connections_begun.get();
+        self.connections_begun.set(number + 1);
+        poll_fn(|context| {
+            self.connections.borrow_mut().insert(number, context.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        Registration { thread: Rc::clone(self), number }
+    }
+
+    /// Whether connections should end after what they are doing.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    async fn drain(&self) {
+        self.draining.set(true);
+        self.connections.borrow().values().for_each(Waker::wake_by_ref);
+        while !self.connections.borrow().is_empty() {
+            self.connection_ended.notified().await;
+        }
+    }
+
+    /// The `Date` of this moment.
+    pub(crate) fn date(&self) -> [u8; 29] {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (second, date) = self.date.get();
+        if second == now {
+            return date;
+        }
+        let date = http1::http_date(now);
+        self.date.set((now, date));
+        date
+    }
+}
+
+/// Runs a thread to its end.
+pub(crate) fn block_on(runtime: tokio::runtime::Runtime, thread: impl Future<Output = ()>) {
+    let tasks = LocalSet::new();
+    runtime.block_on(tasks.run_until(thread));
+    // Dropping the tasks closes what connections are left.
+    drop(tasks);
+    runtime.shutdown_background();
+}
+
+/// A task that draining waits for.
+struct Registration {
+    thread: Rc<Thread>,
+    number: u64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.thread.connections.borrow_mut().remove(&self.number);
+        self.thread.connection_ended.notify_one();
+    }
+}
+
+/// Heads, kept with their tables of fields for the next request that needs one.
+pub(crate) struct Kept<T> {
+    unused: RefCell<Vec<T>>,
+    clear: fn(&mut T),
+}
+
+impl<T: Default> Kept<T> {
+    fn new(clear: fn(&mut T)) -> Self {
+        Self { unused: RefCell::default(), clear }
+    }
+
+    /// Borrows one, cleared.
+    pub(crate) fn take(&self) -> Lent<'_, T> {
+        let lent = self.unused.borrow_mut().pop().unwrap_or_default();
+        Lent { lent, owner: self }
+    }
+}
+
+/// A borrowed thing, given back when dropped.
+pub(crate) struct Lent<'a, T: Default> {
+    lent: T,
+    owner: &'a Kept<T>,
+}
+
+impl<T: Default> Deref for Lent<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.lent
+    }
+}
+
+impl<T: Default> DerefMut for Lent<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.lent
+    }
+}
+
+impl<T: Default> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        let mut lent = std::mem::take(&mut self.lent);
+        (self.owner.clear)(&mut lent);
+        let mut unused = self.owner.unused.borrow_mut();
+        if unused.len() < HEADS_KEPT_MAX {
+            unused.push(lent);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A connection's bytes, in clear or in TLS, towards viewers and origins alike.
+//!
+//! Everything works through `&self`, since a request's body and a response travel at the same time;
+//! one task owns the connection, so nothing is borrowed across a wait.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+
+use crate::buffer::Buffer;
+
+/// One end of a connection.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    stream: RefCell<Stream>,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Clear(TcpStream),
+    ToViewer(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    ToOrigin(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+}
+
+impl Transport {
+    /// In clear.
+    pub(crate) fn clear(stream: TcpStream) -> Self {
+        Self { stream: RefCell::new(Stream::Clear(stream)) }
+    }
+
+    /// TLS towards a viewer.
+    pub(crate) fn to_viewer(stream: tokio_rustls::server::TlsStream<TcpStream>) -> Self {
+        Self { stream: RefCell::new(Stream::ToViewer(Box::new(stream))) }
+    }
+
+    /// TLS towards an origin.
+    pub(crate) fn to_origin(stream: tokio_rustls::client::TlsStream<TcpStream>) -> Self {
+        Self { stream: RefCell::new(Stream::ToOrigin(Box::new(stream))) }
+    }
+
+    /// Reads behind what `buffer` holds; 0 is the end of the stream.
+    pub(crate) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+        match &mut *self.stream.borrow_mut() {
+            Stream::Clear(stream) => poll_read_buf(Pin::new(stream), context, &mut **buffer),
+            Stream::ToViewer(stream) => poll_read_buf(Pin::new(&mut **stream), context, &mut **buffer),
+            Stream::ToOrigin(stream) => poll_read_buf(Pin::new(&mut **stream), context, &mut **buffer),
+        }
+    }
+
+    /// As [`poll_read`](Self::poll_read).
+    pub(crate) async fn read(&self, buffer: &mut Buffer) -> io::Result<usize> {
+        poll_fn(|context| self.poll_read(context, buffer)).await
+    }
+
+    /// Reads into a buffer that is borrowed only once there is something to read. An empty one is the
+    /// end of the stream.
+    pub(crate) fn poll_read_pooled(
+        &self,
+        context: &mut Context<'_>,
+        borrow: fn() -> Buffer,
+    ) -> Poll<io::Result<Buffer>> {
+        let mut buffer = borrow();
+        ready!(self.poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(buffer))
+    }
+
+    /// Writes everything, and leaves nothing in TLS's own buffers.
+    pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.write_parts(&mut [IoSlice::new(bytes)]).await
+    }
+
+    /// As [`write`](Self::write), in one go where the system can.
+    pub(crate) async fn write_parts(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        // Drops leading empty parts, so that the loop ends.
+        IoSlice::advance_slices(&mut parts, 0);
+        while !parts.is_empty() {
+            let written = poll_fn(|context| self.poll_write(context, parts)).await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut parts, written);
+        }
+        poll_fn(|context| self.poll_flush(context)).await
+    }
+
+    fn poll_write(&self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        match &mut *self.stream.borrow_mut() {
+            Stream::Clear(stream) => match parts {
+                [part] => Pin::new(stream).poll_write(context, part),
+                _ => Pin::new(stream).poll_write_vectored(context, parts),
+            },
+            Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_write_vectored(context, parts),
+            Stream::ToOrigin(stream) => Pin::new(&mut **stream).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut *self.stream.borrow_mut() {
+            Stream::Clear(_) => Poll::Ready(Ok(())),
+            Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_flush(context),
+            Stream::ToOrigin(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    /// Writes what fits without waiting: for a few bytes that nobody may have to wait for.
+    pub(crate) fn write_now(&self, bytes: &[u8]) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let written = self.poll_write(&mut context, &[IoSlice::new(bytes)]);
+        matches!(written, Poll::Ready(Ok(written)) if written == bytes.len())
+            && self.poll_flush(&mut context).is_ready()
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) async fn shut_down(&self) -> io::Result<()> {
+        poll_fn(|context| match &mut *self.stream.borrow_mut() {
+            Stream::Clear(stream) => Pin::new(stream).poll_shutdown(context),
+            Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+            Stream::ToOrigin(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        })
+        .await
+    }
+
+    /// Makes the coming close a reset, so that nobody takes it for the end of a message.
+    pub(crate) fn reset_on_close(&self) {
+        let stream = self.stream.borrow();
+        // Where it fails, the connection is gone already.
+        let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Whether an idle connection is as it was left, as far as this thread has been told: asks nobody.
+    pub(crate) fn seems_quiet(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let mut buffer = Buffer::small();
+        self.poll_read(&mut context, &mut buffer).is_pending()
+    }
+
+    /// Whether an idle connection is as it was left at this moment: asks the kernel. Bytes that nobody
+    /// asked for, the end of the stream and an error all are reasons not to use it again.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let stream = self.stream.borrow();
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = SockRef::from(stream.tcp()).peek(&mut byte);
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Clear(stream) => stream,
+            Self::ToViewer(stream) => stream.get_ref().0,
+            Self::ToOrigin(stream) => stream.get_ref().0,
+        }
+    }
+}

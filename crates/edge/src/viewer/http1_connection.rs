@@ -1,0 +1,471 @@
+//! HTTP/1.1 and HTTP/1.0 towards viewers.
+//!
+//! One request after the other; what a viewer sends before it has its answer waits in the socket, or
+//! in the buffer of the read that brought it. A connection that waits holds no buffer.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::num::NonZeroUsize;
+use std::task::{Context, Poll};
+
+use behavior::{EdgeError, HttpVersion};
+use http1::{
+    BodyDecoder, BodyFraming, CHUNK_END, HeadWriter, LAST_CHUNK, Progress, RequestError, RequestHead, Version,
+    WriteError, chunk_header,
+};
+use tokio::time::Instant;
+
+use super::{
+    Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
+};
+use crate::alarm::Alarm;
+use crate::body;
+use crate::buffer::Buffer;
+use crate::failure::Failure;
+use crate::limits::{
+    BODY_DRAIN_BYTES_MAX, BODY_DRAIN_TIME_MAX, COALESCED_BODY_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIME_MAX,
+    VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
+};
+use crate::pipeline::{self, BrokenOff, ViewerSide};
+use crate::thread::Thread;
+use crate::transcript::{Traffic, Transcript};
+use crate::transport::Transport;
+
+/// Serves a connection to its end.
+pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
+    let mut connection = Connection { thread, transport: &transport, peer, alarm: Alarm::new(), unread: None };
+    loop {
+        match connection.serve_one().await {
+            Next::Request => {}
+            Next::Close => return,
+            Next::Reset => return transport.reset_on_close(),
+            Next::Linger => return connection.linger().await,
+        }
+    }
+}
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// Another request may follow.
+    Request,
+    /// Nothing more will come, or nobody cares.
+    Close,
+    /// Closing must not look like the end of a message.
+    Reset,
+    /// The viewer may still be sending.
+    Linger,
+}
+
+struct Connection<'c> {
+    thread: &'c Thread,
+    transport: &'c Transport,
+    peer: &'c Peer,
+    alarm: Alarm,
+    /// What arrived behind the last request.
+    unread: Option<Buffer>,
+}
+
+/// Why there is no request.
+enum NoRequest {
+    /// The connection ended between requests, or was idle for too long.
+    Ended,
+    /// A head began and cannot be served.
+    Refused(Failure),
+}
+
+impl Connection<'_> {
+    async fn serve_one(&mut self) -> Next {
+        let Some(mut input) = self.first_bytes().await else { return Next::Close };
+        let received_at = Instant::now();
+        let thread = self.thread;
+        let mut head = thread.request_heads.take();
+        match self.read_head(&mut head, &mut input, received_at).await {
+            Ok(head_len) => self.serve_request(&head, input, head_len, received_at).await,
+            Err(NoRequest::Ended) => Next::Close,
+            Err(NoRequest::Refused(failure)) => self.refuse(failure, input.len(), received_at).await,
+        }
+    }
+
+    /// Waits for a request's first bytes; none when the connection has ended, or should.
+    async fn first_bytes(&mut self) -> Option<Buffer> {
+        if let Some(unread) = self.unread.take() {
+            return Some(unread);
+        }
+        let (thread, transport) = (self.thread, self.transport);
+        let reading = poll_fn(|context| {
+            if let Poll::Ready(read) = transport.poll_read_pooled(context, Buffer::small) {
+                return Poll::Ready(read.ok());
+            }
+            if thread.is_draining() { Poll::Ready(None) } else { Poll::Pending }
+        });
+        let read = self.alarm.until(Instant::now() + VIEWER_IDLE_MAX, reading).await.ok().flatten();
+        read.filter(|bytes| !bytes.is_empty())
+    }
+
+    async fn read_head(
+        &mut self,
+        head: &mut RequestHead,
+        input: &mut Buffer,
+        received_at: Instant,
+    ) -> Result<usize, NoRequest> {
+        loop {
+            match head.parse(input) {
+                Ok(Progress::Complete { head_len }) => return Ok(head_len),
+                Ok(Progress::Partial) => {}
+                Err(error) => return Err(NoRequest::Refused(refusal(error))),
+            }
+            if input.is_full() {
+                input.grow_for_head();
+            }
+            let reading = self.transport.read(input);
+            match self.alarm.until(received_at + VIEWER_HEAD_TIME_MAX, reading).await {
+                Ok(Ok(0) | Err(_)) => return Err(NoRequest::Ended),
+                Ok(Ok(_)) => {}
+                Err(_) => return Err(NoRequest::Refused(Failure::Refused(EdgeError::RequestTimeout))),
+            }
+        }
+    }
+
+    async fn serve_request(
+        &mut self,
+        head: &RequestHead,
+        mut input: Buffer,
+        head_len: usize,
+        received_at: Instant,
+    ) -> Next {
+        let traffic = Traffic::default();
+        traffic.count_from_viewer(head_len);
+        let behind = input.get(head_len..).unwrap_or_default();
+        let framing = head.framing();
+        let mut body = Http1Body::new(self.transport, framing, head.expect_continue(), behind, &traffic);
+        let version = match head.version() {
+            Version::Http10 => HttpVersion::Http10,
+            Version::Http11 => HttpVersion::Http11,
+        };
+        let mut response = Http1Response {
+            transport: self.transport,
+            thread: self.thread,
+            traffic: &traffic,
+            version,
+            keep_alive: head.keep_alive(),
+            head: None,
+            has_begun: false,
+            body_framing: ResponseFraming::NoBody(None),
+        };
+        let request =
+            ViewerRequest { head: head.view(&input), version, framing, peer: self.peer, received_at };
+        let mut viewer =
+            ViewerSide { body: &mut body, response: &mut response, alarm: &mut self.alarm };
+        let served = pipeline::serve(self.thread, &request, &traffic, &mut viewer).await;
+
+        let ends_by_closing = response.ends_by_closing();
+        if served == Err(BrokenOff) {
+            return if ends_by_closing { Next::Reset } else { Next::Close };
+        }
+        let keep_alive = response.keep_alive;
+        let has_body = body.has_input();
+        if !body.is_done() && !(keep_alive && body.drain(&mut self.alarm).await) {
+            return Next::Linger;
+        }
+        let unread = if has_body { body.into_unread() } else { remainder(&mut input, head_len).then_some(input) };
+        if !keep_alive {
+            return if unread.is_some() { Next::Linger } else { Next::Close };
+        }
+        self.unread = unread;
+        Next::Request
+    }
+
+    /// Answers what is no request, and closes: nobody can know where the next one would begin.
+    async fn refuse(&mut self, failure: Failure, read: usize, received_at: Instant) -> Next {
+        let traffic = Traffic::default();
+        traffic.count_from_viewer(read);
+        let mut transcript = Transcript::begin(self.thread, self.peer, &traffic, None, received_at);
+        let mut response = Http1Response {
+            transport: self.transport,
+            thread: self.thread,
+            traffic: &traffic,
+            version: HttpVersion::Http11,
+            keep_alive: false,
+            head: None,
+            has_begun: false,
+            body_framing: ResponseFraming::NoBody(None),
+        };
+        let mut viewer =
+            ViewerSide { body: &mut NoBody, response: &mut response, alarm: &mut self.alarm };
+        match pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await {
+            Ok(()) => Next::Linger,
+            Err(BrokenOff) => Next::Close,
+        }
+    }
+
+    /// Closes in a way that lets the answer arrive: says that it is over, then reads on until the
+    /// viewer has seen it. Closing at once would reset the connection under the answer.
+    async fn linger(&mut self) {
+        let transport = self.transport;
+        let lingering = async {
+            transport.shut_down().await?;
+            let mut dropped = 0;
+            while dropped < LINGER_BYTES_MAX {
+                let read = poll_fn(|context| transport.poll_read_pooled(context, Buffer::large)).await?;
+                if read.is_empty() {
+                    break;
+                }
+                dropped += read.len();
+            }
+            io::Result::Ok(())
+        };
+        // However it ends, the connection is closed next.
+        let _ = self.alarm.until(Instant::now() + LINGER_TIME_MAX, lingering).await;
+    }
+}
+
+fn refusal(error: RequestError) -> Failure {
+    tracing::debug!(%error, "A viewer's request is refused");
+    Failure::Refused(match error.status() {
+        414 => EdgeError::UriTooLong,
+        494 => EdgeError::HeaderTooLarge,
+        505 => EdgeError::VersionNotSupported,
+        _ => EdgeError::BadRequest,
+    })
+}
+
+/// Moves what is behind `at` to the front; tells whether there is anything.
+fn remainder(input: &mut Buffer, at: usize) -> bool {
+    if input.len() <= at {
+        return false;
+    }
+    input.consume(at);
+    true
+}
+
+/// Where there is nothing to read.
+struct NoBody;
+
+impl RequestBody for NoBody {
+    async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault> {
+        Ok(None)
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+/// A request's body as it arrives.
+struct Http1Body<'c> {
+    transport: &'c Transport,
+    traffic: &'c Traffic,
+    decoder: BodyDecoder,
+    /// What has been read and not been dealt with starts at `at`.
+    input: Option<Buffer>,
+    at: usize,
+    /// Whether the viewer waits for 100 (Continue).
+    is_awaited: Cell<bool>,
+}
+
+impl<'c> Http1Body<'c> {
+    fn new(
+        transport: &'c Transport,
+        framing: BodyFraming,
+        expects_continue: bool,
+        behind_head: &[u8],
+        traffic: &'c Traffic,
+    ) -> Self {
+        let decoder = BodyDecoder::new(framing);
+        let input = (!decoder.is_done()).then(|| {
+            let mut input = Buffer::small();
+            input.extend_from_slice(behind_head);
+            input
+        });
+        Self { transport, traffic, decoder, input, at: 0, is_awaited: Cell::new(expects_continue) }
+    }
+
+    fn has_input(&self) -> bool {
+        self.input.is_some() || self.at > 0
+    }
+
+    /// Reads and drops the rest, if it is little and comes soon; a viewer that was never told to send
+    /// it may not do so.
+    async fn drain(&mut self, alarm: &mut Alarm) -> bool {
+        let is_small = self.decoder.remaining().is_none_or(|bytes| bytes <= BODY_DRAIN_BYTES_MAX);
+        if self.is_awaited.get() || !is_small {
+            return false;
+        }
+        let draining = async {
+            let mut drained = 0;
+            while let Ok(Some(part)) = self.next().await {
+                drained += part.len() as u64;
+                if drained > BODY_DRAIN_BYTES_MAX {
+                    return;
+                }
+            }
+        };
+        let in_time = alarm.until(Instant::now() + BODY_DRAIN_TIME_MAX, draining).await.is_ok();
+        in_time && self.is_done()
+    }
+
+    /// What arrived behind the body.
+    fn into_unread(self) -> Option<Buffer> {
+        let mut input = self.input?;
+        remainder(&mut input, self.at).then_some(input)
+    }
+
+    /// 100 (Continue), once, when the origin is there to take the body (RFC 9110 section 10.1.1).
+    fn ask_for_it(&self) -> Result<(), ViewerFault> {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        if self.is_awaited.replace(false) {
+            self.traffic.count_to_viewer(CONTINUE.len());
+            if !self.transport.write_now(CONTINUE) {
+                return Err(ViewerFault::Left);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RequestBody for Http1Body<'_> {
+    async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault> {
+        let found = loop {
+            if self.decoder.is_done() {
+                return Ok(None);
+            }
+            if self.input.as_ref().is_none_or(|input| self.at >= input.len()) {
+                self.ask_for_it()?;
+                self.input = None;
+                self.at = 0;
+                let transport = self.transport;
+                let read = poll_fn(|context| transport.poll_read_pooled(context, Buffer::large)).await;
+                let read = read.map_err(|_| ViewerFault::Left)?;
+                if read.is_empty() {
+                    return Err(ViewerFault::Left);
+                }
+                self.input = Some(read);
+            }
+            let Some(input) = &mut self.input else { return Err(ViewerFault::Left) };
+            let stretch = body::compact(&mut self.decoder, input, self.at).map_err(|error| {
+                tracing::debug!(%error, "A viewer's request body is refused");
+                ViewerFault::BodyMalformed
+            })?;
+            self.traffic.count_from_viewer(stretch.end - self.at);
+            self.at = stretch.end;
+            if !stretch.body.is_empty() {
+                break stretch.body;
+            }
+        };
+        Ok(self.input.as_ref().and_then(|input| input.get(found)))
+    }
+
+    fn is_done(&self) -> bool {
+        self.decoder.is_done()
+    }
+}
+
+/// A response on its way to a viewer.
+struct Http1Response<'c> {
+    transport: &'c Transport,
+    thread: &'c Thread,
+    traffic: &'c Traffic,
+    version: HttpVersion,
+    /// Whether another request may follow; settled when the head is written.
+    keep_alive: bool,
+    /// The head until it has left.
+    head: Option<Buffer>,
+    has_begun: bool,
+    body_framing: ResponseFraming,
+}
+
+impl Http1Response<'_> {
+    /// Whether the body's end shows by nothing but the connection's.
+    fn ends_by_closing(&self) -> bool {
+        self.body_framing == ResponseFraming::Unknown && self.version == HttpVersion::Http10
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.body_framing == ResponseFraming::Unknown && self.version != HttpVersion::Http10
+    }
+
+    fn write_head(
+        &self,
+        start: ResponseStart,
+        write_fields: impl FnOnce(&mut ViewerHead<'_>),
+        out: &mut Buffer,
+    ) -> Result<(), WriteError> {
+        let mut head = ViewerHead::Http1(HeadWriter::response(&mut **out, start.status)?, Ok(()));
+        write_fields(&mut head);
+        head.outcome()?;
+        let ViewerHead::Http1(mut head, _) = head else { return Ok(()) };
+        match self.body_framing {
+            ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) => head.content_length(length)?,
+            ResponseFraming::Unknown if self.is_chunked() => head.transfer_encoding_chunked()?,
+            ResponseFraming::NoBody(None) | ResponseFraming::Unknown => {}
+        }
+        if !self.keep_alive {
+            head.field(b"Connection", b"close")?;
+        } else if self.version == HttpVersion::Http10 {
+            head.field(b"Connection", b"keep-alive")?;
+        }
+        head.finish();
+        Ok(())
+    }
+
+    /// Sends head and part, in as few and as large pieces as it takes.
+    async fn send(&mut self, part: &[u8], is_last: bool) -> io::Result<()> {
+        let head = self.head.take();
+        let chunk_size = NonZeroUsize::new(part.len()).filter(|_| self.is_chunked()).map(chunk_header);
+        let before = chunk_size.as_ref().map_or::<&[u8], _>(b"", AsRef::as_ref);
+        let after_part: &[u8] = if chunk_size.is_some() { CHUNK_END } else { b"" };
+        let end: &[u8] = if is_last && self.is_chunked() { LAST_CHUNK } else { b"" };
+        let mut written = before.len() + part.len() + after_part.len() + end.len();
+        let result = match head {
+            Some(mut head) if part.len() <= COALESCED_BODY_BYTES_MAX => {
+                written += head.len();
+                for piece in [before, part, after_part, end] {
+                    head.extend_from_slice(piece);
+                }
+                self.transport.write(&head).await
+            }
+            head => {
+                let head = head.as_deref().map_or::<&[u8], _>(b"", Vec::as_slice);
+                written += head.len();
+                self.transport.write_parts(&mut [head, before, part, after_part, end].map(IoSlice::new)).await
+            }
+        };
+        self.traffic.count_to_viewer(written);
+        result
+    }
+}
+
+impl ResponseWriter for Http1Response<'_> {
+    fn begin(
+        &mut self,
+        start: ResponseStart,
+        write_fields: impl FnOnce(&mut ViewerHead<'_>),
+    ) -> Result<(), WriteError> {
+        self.body_framing = start.framing;
+        self.keep_alive &= !self.thread.is_draining() && !self.ends_by_closing() && !start.ignores_body;
+        let mut head = Buffer::small();
+        self.write_head(start, write_fields, &mut head)?;
+        self.head = Some(head);
+        self.has_begun = true;
+        Ok(())
+    }
+
+    async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
+        let sending = self.send(part, is_last);
+        match alarm.until(Instant::now() + VIEWER_WRITE_TIME_MAX, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(ViewerFault::Left),
+            Err(_) => Err(ViewerFault::ReadsTooSlowly),
+        }
+    }
+
+    fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    fn poll_left(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}

@@ -1,0 +1,51 @@
+//! Viewers: whatever version they speak, a request is one `ViewerRequest`, its body a `RequestBody`,
+//! and the response goes to a `ResponseWriter`.
+
+mod http1_connection;
+mod http2_connection;
+mod request;
+mod response;
+
+use std::net::SocketAddr;
+
+use behavior::Scheme;
+use tokio::net::TcpStream;
+
+pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest};
+pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
+
+use crate::thread::Thread;
+use crate::tls::{Alpn, TlsFacts};
+use crate::transport::Transport;
+
+/// Serves a viewer's connection to its end.
+pub(crate) async fn serve(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
+    match scheme {
+        Scheme::Http => {
+            let peer = Peer { address, scheme, tls: None };
+            http1_connection::serve(thread, Transport::clear(stream), &peer).await;
+        }
+        Scheme::Https => serve_tls(thread, stream, address).await,
+    }
+}
+
+async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr) {
+    let Some(tls) = &thread.common.tls else { return };
+    let snapshot = thread.snapshot();
+    let (stream, facts) = match tls.accept(stream, &snapshot).await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            thread.metrics.tls_handshake_failed();
+            return tracing::debug!(%error, "A viewer's TLS handshake failed");
+        }
+    };
+    // Connections live long; snapshots should not.
+    drop(snapshot);
+    thread.metrics.tls_handshake(facts.version, facts.resumed);
+    let TlsFacts { alpn, .. } = facts;
+    let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts) };
+    match alpn {
+        Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
+        Alpn::Http2 => http2_connection::serve(thread, stream, peer).await,
+    }
+}

@@ -1,0 +1,80 @@
+//! What a viewer asks for, whatever version it speaks.
+
+use std::net::SocketAddr;
+
+use behavior::{HttpVersion, Scheme};
+use http1::{BodyFraming, KnownField, RequestView, TargetForm};
+use tokio::time::Instant;
+
+use crate::tls::TlsFacts;
+
+/// Who is at the other end of a connection, and over what.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    pub(crate) scheme: Scheme,
+    pub(crate) tls: Option<TlsFacts>,
+}
+
+/// A viewer's request. Its head has been through `http1`, whatever version it came in, so there is one
+/// set of rules for framing, host, target and sizes.
+pub(crate) struct ViewerRequest<'a> {
+    pub(crate) head: RequestView<'a>,
+    pub(crate) version: HttpVersion,
+    /// How the body goes to the origin: chunked when its length is not known beforehand.
+    pub(crate) framing: BodyFraming,
+    pub(crate) peer: &'a Peer,
+    pub(crate) received_at: Instant,
+}
+
+impl<'a> ViewerRequest<'a> {
+    /// The header fields, as `behavior` reads them.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
+        self.head.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value))
+    }
+
+    /// Whether there is a body, be it of unknown length.
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.framing, BodyFraming::None | BodyFraming::Length(0))
+    }
+
+    /// `Accept`, which decides on the form of errors.
+    pub(crate) fn accept(&self) -> Option<&'a [u8]> {
+        self.head.value(KnownField::Accept)
+    }
+
+    /// Whether the target claims another scheme than the connection has: then one of two readers would
+    /// be wrong about it (RFC 9112 section 3.2.2).
+    pub(crate) fn contradicts_scheme(&self) -> bool {
+        match self.head.target_form() {
+            TargetForm::Absolute { https } => https != (self.peer.scheme == Scheme::Https),
+            TargetForm::Origin | TargetForm::Asterisk => false,
+        }
+    }
+}
+
+/// What a viewer did that ends its request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ViewerFault {
+    /// It closed the connection, reset the stream, or sent less than it had said.
+    #[error("the viewer left")]
+    Left,
+    /// Its body breaks the framing's rules, or is not as long as it said.
+    #[error("the viewer's request body is malformed")]
+    BodyMalformed,
+    /// It was silent for too long within its body.
+    #[error("the viewer's request body did not arrive in time")]
+    BodyTooSlow,
+    /// It reads more slowly than anybody should.
+    #[error("the viewer reads too slowly")]
+    ReadsTooSlowly,
+}
+
+/// A request's body, read as the origin takes it.
+pub(crate) trait RequestBody {
+    /// The next stretch; none at the body's exact end. What was returned before has been dealt with.
+    async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault>;
+
+    /// Whether the end has been seen.
+    fn is_done(&self) -> bool;
+}

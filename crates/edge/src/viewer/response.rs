@@ -1,0 +1,84 @@
+//! What a viewer gets back, whatever version it speaks.
+
+use std::task::{Context, Poll};
+
+use behavior::FieldSink;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http1::{HeadWriter, WriteError};
+
+use super::ViewerFault;
+use crate::alarm::Alarm;
+
+/// How a response's body is delimited, as far as is known when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ResponseFraming {
+    /// No body follows; the length that there would be, if known (HEAD, 304).
+    NoBody(Option<u64>),
+    /// This many bytes.
+    Length(u64),
+    /// The end shows when it is there.
+    Unknown,
+}
+
+/// A response's first line, in any version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ResponseStart {
+    pub(crate) status: u16,
+    pub(crate) framing: ResponseFraming,
+    /// Whether part of the request's body will be left unread, as the edge answers by itself.
+    pub(crate) ignores_body: bool,
+}
+
+/// Takes a response on its way to the viewer.
+pub(crate) trait ResponseWriter {
+    /// Prepares the head, which leaves with the first [`write`](Self::write).
+    fn begin(
+        &mut self,
+        start: ResponseStart,
+        write_fields: impl FnOnce(&mut ViewerHead<'_>),
+    ) -> Result<(), WriteError>;
+
+    /// Sends the head, if it has not left, and a stretch of the body, possibly empty.
+    async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault>;
+
+    /// Whether a head has been prepared: then no other response is possible.
+    fn has_begun(&self) -> bool;
+
+    /// Whether the viewer has given up on this response, where its protocol can say so.
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()>;
+}
+
+/// A head's fields on their way out.
+pub(crate) enum ViewerHead<'a> {
+    Http1(HeadWriter<'a, Vec<u8>>, Result<(), WriteError>),
+    Http2(&'a mut HeaderMap, Result<(), WriteError>),
+}
+
+impl ViewerHead<'_> {
+    fn write(&mut self, name: &str, value: &[&[u8]]) -> Result<(), WriteError> {
+        match self {
+            Self::Http1(writer, _) => writer.field_of_parts(name.as_bytes(), value),
+            Self::Http2(fields, _) => {
+                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?;
+                let value = HeaderValue::from_bytes(&value.concat()).map_err(|_| WriteError::FieldValue)?;
+                fields.append(name, value);
+                Ok(())
+            }
+        }
+    }
+
+    /// The first thing that could not be written, if any.
+    pub(crate) fn outcome(&self) -> Result<(), WriteError> {
+        match self {
+            Self::Http1(_, outcome) | Self::Http2(_, outcome) => *outcome,
+        }
+    }
+}
+
+impl FieldSink for ViewerHead<'_> {
+    fn field(&mut self, name: &str, value: &[&[u8]]) {
+        let written = self.write(name, value);
+        let (Self::Http1(_, outcome) | Self::Http2(_, outcome)) = self;
+        *outcome = outcome.and(written);
+    }
+}
