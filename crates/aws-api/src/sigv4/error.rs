@@ -32,10 +32,10 @@ pub enum SignatureError {
     #[error("The date of the credential's scope is not the date of the request.")]
     WrongScopeDate,
     /// The signature is too old.
-    #[error("The signature has expired, or the client's clock is late.")]
+    #[error("Signature expired: it is too old, or the client's clock is late. Set the clock and sign again.")]
     Expired,
     /// The signature is from the future.
-    #[error("The signature is not valid yet: the client's clock is early.")]
+    #[error("Signature not yet current: the client's clock is early. Set the clock and sign again.")]
     NotYetValid,
     /// There is no such access key.
     #[error("The access key is not known.")]
@@ -68,11 +68,14 @@ impl SignatureError {
         match self {
             Self::Unsigned => ("MissingAuthenticationToken", 403, "MissingAuthenticationTokenException"),
             Self::SignedTwice | Self::UnsupportedAlgorithm | Self::Malformed(_) => {
-                ("IncompleteSignature", 400, "IncompleteSignatureException")
+                ("IncompleteSignature", 403, "IncompleteSignatureException")
             }
             Self::UnknownAccessKey => ("InvalidClientTokenId", 403, "UnrecognizedClientException"),
-            Self::Expired | Self::NotYetValid => ("RequestExpired", 400, "InvalidSignatureException"),
-            Self::HeaderNotSigned(_)
+            // "RequestExpired" is documented too, but this is what the services answer, and what the SDKs know as the
+            // sign of a wrong clock.
+            Self::Expired
+            | Self::NotYetValid
+            | Self::HeaderNotSigned(_)
             | Self::SignedHeaderAbsent(_)
             | Self::WrongService
             | Self::WrongScopeDate

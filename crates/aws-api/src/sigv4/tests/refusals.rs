@@ -250,8 +250,8 @@ fn errors_are_told_as_each_protocol_does() {
         ),
         (SignatureError::Mismatch, ("SignatureDoesNotMatch", 403), "InvalidSignatureException"),
         (SignatureError::UnknownAccessKey, ("InvalidClientTokenId", 403), "UnrecognizedClientException"),
-        (SignatureError::SignedTwice, ("IncompleteSignature", 400), "IncompleteSignatureException"),
-        (SignatureError::Expired, ("RequestExpired", 400), "InvalidSignatureException"),
+        (SignatureError::SignedTwice, ("IncompleteSignature", 403), "IncompleteSignatureException"),
+        (SignatureError::Expired, ("SignatureDoesNotMatch", 403), "InvalidSignatureException"),
     ] {
         assert_eq!(told(&error, Protocol::RestXml), xml);
         assert_eq!(told(&error, Protocol::Query), xml);
