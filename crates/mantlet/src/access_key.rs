@@ -77,7 +77,8 @@ fn parse(text: &str) -> Option<AccessKey> {
         }
     }
     let key = AccessKey { id: id?, secret: secret? };
-    let is_plausible = (16..=128).contains(&key.id.len()) && key.id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_plausible =
+        (16..=128).contains(&key.id.len()) && key.id.bytes().all(|b| b.is_ascii_alphanumeric());
     (is_plausible && !key.secret.is_empty()).then_some(key)
 }
 
@@ -119,9 +120,11 @@ mod tests {
     fn a_damaged_file_is_refused_and_stays() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("credentials");
-        for text in
-            ["", "[default]\naws_access_key_id = AKIAHOMEHOMEHOMEHOME\n", "[default]\naws_access_key_id = '\n"]
-        {
+        for text in [
+            "",
+            "[default]\naws_access_key_id = AKIAHOMEHOMEHOMEHOME\n",
+            "[default]\naws_access_key_id = '\n",
+        ] {
             fs::write(&path, text).unwrap();
             assert!(AccessKey::load_or_create(&path).is_err(), "{text:?}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);

@@ -63,7 +63,8 @@ mod tests {
     use super::*;
 
     fn given(names: &[&str]) -> (tempfile::TempDir, CertificateFiles) {
-        let made = rcgen::generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let made =
+            rcgen::generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>());
         let made = made.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let files = CertificateFiles {

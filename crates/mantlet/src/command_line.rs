@@ -195,10 +195,17 @@ pub(crate) struct TrustFlags {
 pub(crate) struct LogFlags {
     /// What to log to standard error: a level (error, warn, info, debug, trace), or by part, as in
     /// `info,edge=debug`
-    #[arg(long, global = true, value_name = "FILTER", env = "RUST_LOG", default_value = "info")]
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_name = "FILTER",
+        env = "RUST_LOG",
+        default_value = "info"
+    )]
     pub(crate) log: String,
     /// How to log
-    #[arg(long, global = true, value_enum, env = "MANTLET_LOG_FORMAT", default_value_t = LogFormat::Text)]
+    #[arg(long, global = true, display_order = 101, value_enum, env = "MANTLET_LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
 }
 
@@ -267,7 +274,7 @@ mod tests {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("0"), Ok(Duration::ZERO));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for text in ["", "s", "-1s", "1h", "1.5s", "99999999999999999999s", "٣s"] {
             assert!(duration(text).is_err(), "{text}");
         }

@@ -25,20 +25,22 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// The directory at `path`, made if there is none, closed to everybody else.
     pub(crate) fn open_or_create(path: &Path) -> Result<Self> {
+        let directory = Self::look_into(path)?;
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(path)
-            .with_context(|| format!("cannot make the data directory {}", path.display()))?;
-        let directory = Self { path: path.to_owned() };
+            .create(&directory.path)
+            .with_context(|| format!("cannot make the data directory {}", directory.path.display()))?;
         directory.close_to_others()?;
         directory.check_format()?;
         Ok(directory)
     }
 
     /// The directory at `path`, which another process may be using, to look into it.
-    pub(crate) fn look_into(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+    pub(crate) fn look_into(path: &Path) -> Result<Self> {
+        // Absolute, since what we print is pasted elsewhere.
+        let path = std::path::absolute(path).context("--data-dir needs the name of a directory")?;
+        Ok(Self { path })
     }
 
     /// A directory that holds somebody's other files is not ours to close.
@@ -73,6 +75,8 @@ impl DataDir {
     fn check_format(&self) -> Result<()> {
         let file = self.file("format");
         let Some(text) = read_text(&file)? else {
+            // Under somebody's repository it would be committed, keys and all.
+            replace_file(&self.file(".gitignore"), b"*\n", Audience::Everybody)?;
             return replace_file(&file, format!("{FORMAT}\n").as_bytes(), Audience::Everybody);
         };
         match text.trim().parse::<u32>() {
@@ -149,7 +153,9 @@ impl DataDir {
             .with_context(|| format!("cannot open {}", path.display()))?;
         for tries_left in (0..LOCK_TRIES_MAX).rev() {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Lock::held(file).with_context(|| format!("cannot write {}", path.display())),
+                Ok(()) => {
+                    return Lock::held(file).with_context(|| format!("cannot write {}", path.display()));
+                }
                 Err(Errno::WOULDBLOCK) if tries_left > 0 => tokio::time::sleep(LOCK_RETRY).await,
                 Err(Errno::WOULDBLOCK) => break,
                 Err(error) => return Err(error).with_context(|| format!("cannot lock {}", path.display())),
@@ -205,7 +211,7 @@ mod tests {
     }
 
     fn check_refused<T>(outcome: Result<T>, expect: &str) {
-        let message = format!("{:#}", outcome.err().expect("it must be refused"));
+        let message = format!("{:#}", outcome.err().unwrap());
         assert!(message.contains(expect), "{message}");
     }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 pub(crate) const DRAIN_LIMIT: &str = "30s";
 
 /// How long a start waits until the edge serves what is stored. Linking is fast; this is for a machine in trouble.
-pub(crate) const EDGE_CATCH_UP_MAX: Duration = Duration::from_secs(60);
+pub(crate) const EDGE_CATCH_UP_MAX: Duration = Duration::from_mins(1);
 
 /// How long `mantlet up` waits for `Deployed`. A change arrives in milliseconds.
-pub(crate) const DEPLOYED_WAIT_MAX: Duration = Duration::from_secs(60);
+pub(crate) const DEPLOYED_WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// How often `mantlet up` asks whether the distribution is `Deployed`: a person does not notice it.
 pub(crate) const DEPLOYED_POLL: Duration = Duration::from_millis(50);

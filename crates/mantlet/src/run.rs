@@ -43,7 +43,7 @@ pub(crate) async fn serve(mut server: Server, settings: &RunSettings, mut signal
 
 fn summary(server: &Server, settings: &RunSettings) -> String {
     let endpoints = &server.running().endpoints;
-    let directory = shell_quoted(&settings.data_dir.display().to_string());
+    let directory = shell_quoted(&server.directory().path().display().to_string());
     let mut text = format!(
         "\
 Mantlet serves. Ctrl-C stops it.

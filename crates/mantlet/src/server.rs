@@ -26,7 +26,7 @@ use crate::durable;
 use crate::endpoints::{Endpoints, Published};
 use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
 use crate::running::Running;
-use crate::settings::{AccessLogTarget as AccessLogChoice, RunSettings};
+use crate::settings::{AccessLogTarget as AccessLogChoice, CertificateFiles, RunSettings};
 
 /// The edge of this process, among those of the fleet.
 const EDGE_NAME: &str = "local";
@@ -37,6 +37,7 @@ pub(crate) struct Server {
     // directory is free only when nothing uses it any more.
     published: Published,
     running: Running,
+    directory: DataDir,
     edge: Edge,
     api: Api,
     _following: Following,
@@ -66,7 +67,7 @@ impl Server {
         seed_managed_policies(&*store, account_id).await.context("cannot prepare the store")?;
         let following = feed::follow(Arc::clone(&store)).await.context("cannot follow the store")?;
         let api_listener = ApiListener::bind(settings).await?;
-        let edge = start_edge(&directory, settings, &api_listener, certificate, &following.snapshots())?;
+        let edge = start_edge(&directory, settings, &api_listener, certificate, following.snapshots())?;
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
@@ -81,12 +82,17 @@ impl Server {
         wait_until_current(&edge, &*store).await?;
         let published = endpoints.publish(&directory.endpoints())?;
         let running = Running { endpoints, access_key };
-        Ok(Self { published, running, edge, api, _following: following, _lock: lock })
+        Ok(Self { published, running, directory, edge, api, _following: following, _lock: lock })
     }
 
     /// How it can be reached.
     pub(crate) fn running(&self) -> &Running {
         &self.running
+    }
+
+    /// What it keeps.
+    pub(crate) fn directory(&self) -> &DataDir {
+        &self.directory
     }
 
     /// Opens the access log anew, after it was renamed.
@@ -97,7 +103,10 @@ impl Server {
     /// Ends with an error if the control plane does, which it never should.
     pub(crate) async fn failure(&mut self) -> anyhow::Error {
         let ended = (&mut self.api.task).await;
-        ended.map_or_else(|panic| anyhow!("the control plane failed: {panic}"), |()| anyhow!("the control plane ended"))
+        ended.map_or_else(
+            |panic| anyhow!("the control plane failed: {panic}"),
+            |()| anyhow!("the control plane ended"),
+        )
     }
 
     /// Stops accepting, and lets what is in flight end within the limit.
@@ -141,7 +150,7 @@ fn start_edge(
     settings: &RunSettings,
     api: &ApiListener,
     certificate: Arc<CertifiedKey>,
-    snapshots: &watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Edge> {
     check_is_free("--http", settings.http)?;
     check_is_free("--https", settings.https)?;
@@ -233,7 +242,7 @@ struct ApiListener {
 
 impl ApiListener {
     async fn bind(settings: &RunSettings) -> Result<Self> {
-        let certificate = settings.api_certificate.as_ref().map(|files| files.load()).transpose()?;
+        let certificate = settings.api_certificate.as_ref().map(CertificateFiles::load).transpose()?;
         let tls = certificate.clone().map(api_tls).transpose()?;
         let socket = TcpListener::bind(settings.api).await;
         let socket = socket.with_context(|| cannot_listen("--api", settings.api))?;

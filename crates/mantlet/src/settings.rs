@@ -73,7 +73,9 @@ pub(crate) enum UsageError {
     #[error("--account-id {0:?} is not an AWS account: give 12 digits, as in 000000000000")]
     MalformedAccount(String),
     /// Not a name.
-    #[error("--domain-suffix {suffix:?} cannot end a domain name: {fault}; give a name, as in mantlet.localhost")]
+    #[error(
+        "--domain-suffix {suffix:?} cannot end a domain name: {fault}; give a name, as in mantlet.localhost"
+    )]
     MalformedSuffix {
         /// As given.
         suffix: String,
@@ -81,16 +83,20 @@ pub(crate) enum UsageError {
         fault: HostNameError,
     },
     /// No room for distributions' own labels.
-    #[error("--domain-suffix has {0} characters, and at most {SUFFIX_BYTES_MAX} leave room for names under it")]
+    #[error(
+        "--domain-suffix has {0} characters, and at most {SUFFIX_BYTES_MAX} leave room for names under it"
+    )]
     LongSuffix(usize),
     /// Zero, or absurd.
-    #[error("--edge-threads {0} is not possible: give 1 to {EDGE_THREADS_MAX}, or leave it away for one a core")]
+    #[error(
+        "--edge-threads {0} is not possible: give 1 to {EDGE_THREADS_MAX}, or leave it away for one a core"
+    )]
     EdgeThreads(usize),
     /// An empty name.
     #[error("--access-log needs a file's name, `stdout` or `none`")]
     EmptyAccessLog,
     /// Not a URL, or one that is no origin.
-    #[error("the URL cannot be put behind a distribution: {0}")]
+    #[error("the URL cannot be put behind a distribution")]
     MalformedOrigin(#[from] OriginUrlError),
     /// Not a filter.
     #[error("--log {0:?} is no filter: give a level, as in `info`, or parts, as in `info,edge=debug`")]
@@ -245,7 +251,10 @@ mod tests {
 
     #[test]
     fn a_suffix_is_normalised() {
-        assert_eq!(settle("--domain-suffix .Shield.Example.ORG.").unwrap().domain_suffix.as_str(), "shield.example.org");
+        assert_eq!(
+            settle("--domain-suffix .Shield.Example.ORG.").unwrap().domain_suffix.as_str(),
+            "shield.example.org"
+        );
     }
 
     #[test]

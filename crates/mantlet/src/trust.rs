@@ -18,7 +18,7 @@ use crate::environment::shell_quoted;
 
 /// Explains, installs or removes; the text is for standard output.
 pub(crate) fn run(flags: &TrustFlags) -> Result<String> {
-    let directory = DataDir::look_into(&flags.directory.data_dir);
+    let directory = DataDir::look_into(&flags.directory.data_dir)?;
     let ca = LocalCa::load(&directory)?;
     match (flags.install, flags.uninstall) {
         (true, _) => change_everywhere(&ca, directory.path(), Change::Install),
@@ -72,10 +72,11 @@ impl LocalCa {
 }
 
 fn permitted_suffixes(certificate: &X509Certificate<'_>) -> Vec<String> {
-    let constraints = certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
-        ParsedExtension::NameConstraints(constraints) => constraints.permitted_subtrees.as_ref(),
-        _ => None,
-    });
+    let constraints =
+        certificate.extensions().iter().find_map(|extension| match extension.parsed_extension() {
+            ParsedExtension::NameConstraints(constraints) => constraints.permitted_subtrees.as_ref(),
+            _ => None,
+        });
     let names = constraints.into_iter().flatten().filter_map(|subtree| match &subtree.base {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         _ => None,

@@ -23,7 +23,7 @@ use crate::signals::Signals;
 
 /// Makes the distribution, prints how to call it, and serves, unless another process does already.
 pub(crate) async fn up(origin: &OriginUrl, settings: &RunSettings) -> Result<()> {
-    let directory = DataDir::look_into(&settings.data_dir);
+    let directory = DataDir::look_into(&settings.data_dir)?;
     let mut signals = Signals::catch()?;
     if directory.is_in_use() {
         return tokio::select! {
@@ -33,7 +33,7 @@ pub(crate) async fn up(origin: &OriginUrl, settings: &RunSettings) -> Result<()>
     }
     let started = async {
         let server = Server::start(settings).await?;
-        let text = deploy(origin, server.running(), &directory).await?;
+        let text = deploy(origin, server.running(), server.directory()).await?;
         anyhow::Ok((server, text))
     };
     let (server, text) = tokio::select! {
@@ -120,7 +120,12 @@ mod tests {
         };
         let deployment = Deployment { id: "E1".to_owned(), domain_name: "d1.mantlet.localhost".to_owned() };
         let origin = "http://127.0.0.1:3500".parse().unwrap();
-        let text = instructions(&origin, &deployment, &endpoints, &DataDir::look_into(Path::new("my dir")));
+        let text = instructions(
+            &origin,
+            &deployment,
+            &endpoints,
+            &DataDir::look_into(Path::new("/my dir")).unwrap(),
+        );
         assert!(text.contains(expect), "{text}");
     }
 
@@ -130,7 +135,7 @@ mod tests {
         check(
             "0.0.0.0:8443",
             false,
-            "\ncurl --cacert 'my dir/ca.pem' --resolve d1.mantlet.localhost:8443:127.0.0.1 \
+            "\ncurl --cacert '/my dir/ca.pem' --resolve d1.mantlet.localhost:8443:127.0.0.1 \
              https://d1.mantlet.localhost:8443/\n",
         );
         check("127.0.0.1:443", true, "\nVITE_API_URL=https://d1.mantlet.localhost\n");

@@ -32,7 +32,9 @@ async fn find_or_create(client: &ApiClient, origin: &OriginUrl) -> Result<String
     }
     let message = text_at(&answer.body, "ErrorResponse/Error/Message")?;
     let id = message.rsplit(' ').next().unwrap_or_default().to_owned();
-    enable(client, &id, origin).await.with_context(|| format!("the distribution for {origin} cannot be used"))?;
+    enable(client, &id, origin)
+        .await
+        .with_context(|| format!("the distribution for {origin} cannot be used"))?;
     Ok(id)
 }
 

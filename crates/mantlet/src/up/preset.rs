@@ -18,7 +18,7 @@ pub(crate) fn caller_reference(origin: &OriginUrl) -> String {
 /// The document that CreateDistribution takes. What it leaves out has CloudFront's defaults; there is no web ACL.
 pub(crate) fn distribution_config(origin: &OriginUrl) -> String {
     // A port that the origin's protocol does not use is never connected to.
-    let (protocol_policy, http_port, https_port) =
+    let (protocol_policy, plain_port, tls_port) =
         if origin.is_tls { ("https-only", 80, origin.port) } else { ("http-only", origin.port, 443) };
     format!(
         r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -32,8 +32,8 @@ pub(crate) fn distribution_config(origin: &OriginUrl) -> String {
         <DomainName>{host}</DomainName>
         <OriginPath>{path}</OriginPath>
         <CustomOriginConfig>
-          <HTTPPort>{http_port}</HTTPPort>
-          <HTTPSPort>{https_port}</HTTPSPort>
+          <HTTPPort>{plain_port}</HTTPPort>
+          <HTTPSPort>{tls_port}</HTTPSPort>
           <OriginProtocolPolicy>{protocol_policy}</OriginProtocolPolicy>
           <OriginSslProtocols><Quantity>1</Quantity><Items><SslProtocol>TLSv1.2</SslProtocol></Items></OriginSslProtocols>
         </CustomOriginConfig>
@@ -59,10 +59,10 @@ pub(crate) fn distribution_config(origin: &OriginUrl) -> String {
   <Enabled>true</Enabled>
 </DistributionConfig>
 "#,
-        caller_reference = escape(&caller_reference(origin)),
+        caller_reference = escape(caller_reference(origin)),
         host = escape(&origin.host),
         path = escape(&origin.path),
-        comment = escape(&comment(origin)),
+        comment = escape(comment(origin)),
     )
 }
 
@@ -93,7 +93,8 @@ mod tests {
         };
         let routed = route(&request).unwrap();
         assert!(matches!(routed.operation, AnyOperation::CloudFront(_)));
-        let config = decode_input::<CreateDistribution>(&request, &routed.labels).unwrap().distribution_config;
+        let config =
+            decode_input::<CreateDistribution>(&request, &routed.labels).unwrap().distribution_config;
         assert_eq!(config.caller_reference, "mantlet-up:http://127.0.0.1:3500/a&b");
         assert_eq!(config.default_cache_behavior.cache_policy_id.as_deref(), Some(CACHING_DISABLED));
         assert!(config.enabled);
