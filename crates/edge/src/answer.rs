@@ -8,7 +8,9 @@ use crate::failure::Failure;
 use crate::pipeline::{BrokenOff, ViewerSide};
 use crate::thread::Thread;
 use crate::transcript::Transcript;
-use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerRequest};
+use crate::viewer::{
+    RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerRequest,
+};
 
 /// Ends a request: with nothing more to say when it was served, with an answer when it failed and
 /// that is still possible, and otherwise broken off.
@@ -65,7 +67,9 @@ pub(crate) async fn redirect_to_https<B: RequestBody, W: ResponseWriter>(
         error_type: ErrorType::Error,
         content_type: "text/html",
         location: Some(location),
-        body: format!("<html>\n<head><title>{status} HTTPS</title></head>\n<body>This is served over HTTPS.</body>\n</html>\n"),
+        body: format!(
+            "<html>\n<head><title>{status} HTTPS</title></head>\n<body>This is served over HTTPS.</body>\n</html>\n"
+        ),
         body_is_sent: head.method() != Method::Head,
     };
     Ok(answer.send(thread, viewer, transcript).await?)
@@ -114,8 +118,11 @@ impl EdgeAnswer {
         transcript: &mut Transcript<'_>,
     ) -> Result<(), ViewerFault> {
         let length = self.body.len() as u64;
-        let framing =
-            if self.body_is_sent { ResponseFraming::Length(length) } else { ResponseFraming::NoBody(Some(length)) };
+        let framing = if self.body_is_sent {
+            ResponseFraming::Length(length)
+        } else {
+            ResponseFraming::NoBody(Some(length))
+        };
         let ignores_body = !viewer.body.is_done();
         let start = ResponseStart { status: self.status, framing, ignores_body };
         let request_id = transcript.id;
@@ -149,4 +156,3 @@ fn unwritable(error: WriteError) -> ViewerFault {
     tracing::error!(%error, "The edge's own answer cannot be written");
     ViewerFault::Left
 }
-

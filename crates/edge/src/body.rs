@@ -15,7 +15,11 @@ pub(crate) struct Stretch {
 
 /// Decodes `input` from `from` on, and moves the bodies of chunks together so that they can leave in
 /// one write, however small the sender made them.
-pub(crate) fn compact(decoder: &mut BodyDecoder, input: &mut [u8], from: usize) -> Result<Stretch, BodyError> {
+pub(crate) fn compact(
+    decoder: &mut BodyDecoder,
+    input: &mut [u8],
+    from: usize,
+) -> Result<Stretch, BodyError> {
     let mut stretch = Stretch { body: from..from, end: from };
     while stretch.end < input.len() && !decoder.is_done() {
         let decoded = decoder.decode(input.get(stretch.end..).unwrap_or_default())?;

@@ -90,7 +90,11 @@ struct RunningThread {
 
 impl Edge {
     /// Binds the listeners and starts the threads, which follow `snapshots`.
-    pub fn start(settings: EdgeSettings, snapshots: &watch::Receiver<Arc<Snapshot>>) -> Result<Self, StartError> {
+    #[expect(clippy::needless_pass_by_value, reason = "whoever starts an edge hands it its subscription")]
+    pub fn start(
+        settings: EdgeSettings,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+    ) -> Result<Self, StartError> {
         let threads = settings.threads.get();
         if threads > THREADS_MAX {
             return Err(StartError::TooManyThreads);
@@ -139,7 +143,8 @@ impl Edge {
 
     fn start_thread(&mut self, parts: ThreadParts) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (metrics, access_log, phases) = (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
+        let (metrics, access_log, phases) =
+            (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
         let (drained_sender, drained) = oneshot::channel();
         let handle = std::thread::Builder::new().name(format!("edge-{}", parts.number)).spawn(move || {
             thread::block_on(runtime, async move {

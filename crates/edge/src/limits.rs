@@ -75,6 +75,10 @@ pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// Bytes of one HTTP/2 stream's response that wait in the connection.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
 
+/// An HTTP/2 header list as SETTINGS counts it, 32 bytes more a field. Above what a head may have in
+/// HTTP/1.1's form, so that the answer is the same 494; far above is cut off while it arrives.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 48 * 1024;
+
 /// Streams that a viewer has reset and that nobody has looked at yet. More at once is the rapid reset
 /// attack (CVE-2023-44487), and the connection ends.
 pub const HTTP2_PENDING_RESETS_MAX: usize = 32;

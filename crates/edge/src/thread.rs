@@ -134,7 +134,8 @@ impl Thread {
         if let Some(found) = self.by_host.borrow().get(host) {
             return Some(Rc::clone(found));
         }
-        let found = self.snapshot.borrow().distribution_by_host(host).map(|found| Rc::new((**found).clone()))?;
+        let found =
+            self.snapshot.borrow().distribution_by_host(host).map(|found| Rc::new((**found).clone()))?;
         let mut by_host = self.by_host.borrow_mut();
         if by_host.len() >= REMEMBERED_HOSTS_MAX {
             by_host.clear();

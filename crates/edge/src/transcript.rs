@@ -153,7 +153,10 @@ impl Transcript<'_> {
             sc_bytes: self.traffic.to_viewer.get(),
             viewer: self.peer.address,
             method: request.map_or(b"", |request| request.head.method_name().as_bytes()),
-            distribution_domain_name: self.distribution.as_ref().map_or("", |found| found.domain_name.as_str()),
+            distribution_domain_name: self
+                .distribution
+                .as_ref()
+                .map_or("", |found| found.domain_name.as_str()),
             path: request.map_or(b"", |request| request.head.path().as_bytes()),
             status: self.status,
             referer: field(KnownField::Referer),

@@ -48,7 +48,11 @@ impl Transport {
     }
 
     /// Reads behind what `buffer` holds; 0 is the end of the stream.
-    pub(crate) fn poll_read(&self, context: &mut Context<'_>, buffer: &mut Buffer) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(
+        &self,
+        context: &mut Context<'_>,
+        buffer: &mut Buffer,
+    ) -> Poll<io::Result<usize>> {
         match &mut *self.stream.borrow_mut() {
             Stream::Clear(stream) => poll_read_buf(Pin::new(stream), context, &mut **buffer),
             Stream::ToViewer(stream) => poll_read_buf(Pin::new(&mut **stream), context, &mut **buffer),

@@ -165,7 +165,8 @@ impl Attempt<'_, '_, '_> {
 
         let mut from = head_len;
         loop {
-            let stretch = body::compact(&mut decoder, &mut input, from).map_err(OriginFailure::InvalidBody)?;
+            let stretch =
+                body::compact(&mut decoder, &mut input, from).map_err(OriginFailure::InvalidBody)?;
             let is_last = decoder.is_done();
             let part = input.get(stretch.body).unwrap_or_default();
             viewer.response.write(part, is_last, viewer.alarm).await?;
@@ -249,7 +250,9 @@ impl Attempt<'_, '_, '_> {
         let response = &mut *viewer.response;
         let reading = poll_fn(|context| {
             if let Poll::Ready(read) = transport.poll_read_pooled(context, Buffer::large) {
-                return Poll::Ready(read.map_err(|error| Failure::from(OriginFailure::NoResponse(Some(error)))));
+                return Poll::Ready(
+                    read.map_err(|error| Failure::from(OriginFailure::NoResponse(Some(error)))),
+                );
             }
             response.poll_left(context).map(|()| Err(ViewerFault::Left.into()))
         });
@@ -282,9 +285,8 @@ impl Attempt<'_, '_, '_> {
             framing: viewer_framing(response, self.exchange.method),
             ignores_body: false,
         };
-        let fields = response
-            .fields()
-            .map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        let fields =
+            response.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
         viewer
             .response
             .begin(start, |sink| {

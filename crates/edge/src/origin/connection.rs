@@ -52,7 +52,8 @@ impl Connector {
         let mut last_failure = OriginFailure::ConnectTimedOut;
         for attempt in 0..usize::from(origin.connection_attempts.max(1)) {
             // Another address comes first each time: one that swallows packets costs one attempt only.
-            let opened = tokio::time::timeout(timeout, self.try_addresses(&addresses, attempt, endpoint)).await;
+            let opened =
+                tokio::time::timeout(timeout, self.try_addresses(&addresses, attempt, endpoint)).await;
             match opened {
                 Ok(Ok(transport)) => {
                     let endpoint = Rc::clone(endpoint);

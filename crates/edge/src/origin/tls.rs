@@ -77,7 +77,10 @@ impl OriginRoots {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         // Each connection has a configuration of its own, so there is nobody to resume with.
         config.resumption = rustls::client::Resumption::disabled();
-        TlsConnector::from(Arc::new(config)).connect(names.sni.clone(), stream).await.map_err(OriginFailure::Tls)
+        TlsConnector::from(Arc::new(config))
+            .connect(names.sni.clone(), stream)
+            .await
+            .map_err(OriginFailure::Tls)
     }
 }
 
@@ -127,10 +130,13 @@ impl ServerCertVerifier for EitherName {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verify =
-            |name: &ServerName<'_>| self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now);
+        let verify = |name: &ServerName<'_>| {
+            self.verifier.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
+        };
         match (verify(server_name), &self.other) {
-            (Err(rustls::Error::InvalidCertificate(error)), Some(other)) if is_about_name(&error) => verify(other),
+            (Err(rustls::Error::InvalidCertificate(error)), Some(other)) if is_about_name(&error) => {
+                verify(other)
+            }
             (verdict, _) => verdict,
         }
     }

@@ -11,13 +11,14 @@ use std::task::{Context, Poll};
 
 use behavior::{EdgeError, HttpVersion};
 use http1::{
-    BodyDecoder, BodyFraming, CHUNK_END, HeadWriter, LAST_CHUNK, Progress, RequestError, RequestHead, Version,
-    WriteError, chunk_header,
+    BodyDecoder, BodyFraming, CHUNK_END, HeadWriter, LAST_CHUNK, Progress, RequestHead, Version, WriteError,
+    chunk_header,
 };
 use tokio::time::Instant;
 
 use super::{
-    Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
+    Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
+    ViewerRequest, refusal,
 };
 use crate::alarm::Alarm;
 use crate::body;
@@ -34,7 +35,8 @@ use crate::transport::Transport;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
-    let mut connection = Connection { thread, transport: &transport, peer, alarm: Alarm::new(), unread: None };
+    let mut connection =
+        Connection { thread, transport: &transport, peer, alarm: Alarm::new(), unread: None };
     loop {
         match connection.serve_one().await {
             Next::Request => {}
@@ -114,7 +116,10 @@ impl Connection<'_> {
             match head.parse(input) {
                 Ok(Progress::Complete { head_len }) => return Ok(head_len),
                 Ok(Progress::Partial) => {}
-                Err(error) => return Err(NoRequest::Refused(refusal(error))),
+                Err(error) => {
+                    tracing::debug!(%error, "A viewer's request is refused");
+                    return Err(NoRequest::Refused(Failure::Refused(refusal(error))));
+                }
             }
             if input.is_full() {
                 input.grow_for_head();
@@ -156,8 +161,7 @@ impl Connection<'_> {
         };
         let request =
             ViewerRequest { head: head.view(&input), version, framing, peer: self.peer, received_at };
-        let mut viewer =
-            ViewerSide { body: &mut body, response: &mut response, alarm: &mut self.alarm };
+        let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut self.alarm };
         let served = pipeline::serve(self.thread, &request, &traffic, &mut viewer).await;
 
         let ends_by_closing = response.ends_by_closing();
@@ -169,7 +173,8 @@ impl Connection<'_> {
         if !body.is_done() && !(keep_alive && body.drain(&mut self.alarm).await) {
             return Next::Linger;
         }
-        let unread = if has_body { body.into_unread() } else { remainder(&mut input, head_len).then_some(input) };
+        let unread =
+            if has_body { body.into_unread() } else { remainder(&mut input, head_len).then_some(input) };
         if !keep_alive {
             return if unread.is_some() { Next::Linger } else { Next::Close };
         }
@@ -192,8 +197,7 @@ impl Connection<'_> {
             has_begun: false,
             body_framing: ResponseFraming::NoBody(None),
         };
-        let mut viewer =
-            ViewerSide { body: &mut NoBody, response: &mut response, alarm: &mut self.alarm };
+        let mut viewer = ViewerSide { body: &mut NoBody, response: &mut response, alarm: &mut self.alarm };
         match pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await {
             Ok(()) => Next::Linger,
             Err(BrokenOff) => Next::Close,
@@ -219,16 +223,6 @@ impl Connection<'_> {
         // However it ends, the connection is closed next.
         let _ = self.alarm.until(Instant::now() + LINGER_TIME_MAX, lingering).await;
     }
-}
-
-fn refusal(error: RequestError) -> Failure {
-    tracing::debug!(%error, "A viewer's request is refused");
-    Failure::Refused(match error.status() {
-        414 => EdgeError::UriTooLong,
-        494 => EdgeError::HeaderTooLarge,
-        505 => EdgeError::VersionNotSupported,
-        _ => EdgeError::BadRequest,
-    })
 }
 
 /// Moves what is behind `at` to the front; tells whether there is anything.
@@ -397,7 +391,9 @@ impl Http1Response<'_> {
         head.outcome()?;
         let ViewerHead::Http1(mut head, _) = head else { return Ok(()) };
         match self.body_framing {
-            ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) => head.content_length(length)?,
+            ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) => {
+                head.content_length(length)?
+            }
             ResponseFraming::Unknown if self.is_chunked() => head.transfer_encoding_chunked()?,
             ResponseFraming::NoBody(None) | ResponseFraming::Unknown => {}
         }

@@ -3,6 +3,7 @@
 
 mod http1_connection;
 mod http2_connection;
+mod http2_head;
 mod request;
 mod response;
 
@@ -11,6 +12,7 @@ use std::net::SocketAddr;
 use behavior::Scheme;
 use tokio::net::TcpStream;
 
+use request::refusal;
 pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
 
@@ -19,7 +21,12 @@ use crate::tls::{Alpn, TlsFacts};
 use crate::transport::Transport;
 
 /// Serves a viewer's connection to its end.
-pub(crate) async fn serve(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
+pub(crate) async fn serve(
+    thread: &std::rc::Rc<Thread>,
+    stream: TcpStream,
+    address: SocketAddr,
+    scheme: Scheme,
+) {
     match scheme {
         Scheme::Http => {
             let peer = Peer { address, scheme, tls: None };

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use behavior::{HttpVersion, Scheme};
-use http1::{BodyFraming, KnownField, RequestView, TargetForm};
+use behavior::{EdgeError, HttpVersion, Scheme};
+use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
 use tokio::time::Instant;
 
 use crate::tls::TlsFacts;
@@ -50,6 +50,16 @@ impl<'a> ViewerRequest<'a> {
             TargetForm::Absolute { https } => https != (self.peer.scheme == Scheme::Https),
             TargetForm::Origin | TargetForm::Asterisk => false,
         }
+    }
+}
+
+/// What a viewer is told of a head that `http1` refuses.
+pub(super) fn refusal(error: RequestError) -> EdgeError {
+    match error.status() {
+        414 => EdgeError::UriTooLong,
+        494 => EdgeError::HeaderTooLarge,
+        505 => EdgeError::VersionNotSupported,
+        _ => EdgeError::BadRequest,
     }
 }
 

@@ -1,0 +1,169 @@
+//! An HTTP/2 request's head, rewritten as an HTTP/1.1 head.
+//!
+//! So there is one parser, one set of rules and one form for everything behind it: what `http1`
+//! refuses of an HTTP/1.1 viewer it refuses of an HTTP/2 viewer too. Before, everything that only
+//! HTTP/2 can get wrong is checked here, above all that no part can end a line (RFC 9113 section 8.2.1).
+
+use behavior::Scheme;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, header};
+use http1::limits::HEAD_FIELDS_MAX;
+use http1::{RequestError, is_field_name, is_field_value};
+
+use crate::buffer::Buffer;
+
+/// Why an HTTP/2 head is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum HeadFault {
+    /// RFC 9113 section 8.1.1.
+    #[error("the HTTP/2 request is malformed")]
+    Malformed,
+    /// Cookie crumbs count one by one, since each costs its sender a byte or two.
+    #[error("too many fields")]
+    TooManyFields,
+    /// The rules of both versions.
+    #[error(transparent)]
+    Refused(#[from] RequestError),
+}
+
+/// Fields of one connection, which HTTP/2 does not have (RFC 9113 section 8.2.2).
+const CONNECTION_SPECIFIC: [&str; 5] =
+    ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// Writes the head in HTTP/1.1's form, with `:authority` as Host and the crumbs of Cookie joined.
+pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
+    if parts.headers.len() > HEAD_FIELDS_MAX {
+        return Err(HeadFault::TooManyFields);
+    }
+    if parts.method == http::Method::CONNECT {
+        return Err(RequestError::ConnectRefused.into());
+    }
+    if parts.uri.scheme_str() != Some(scheme.as_str()) {
+        return Err(HeadFault::Malformed);
+    }
+    let target = parts.uri.path_and_query().ok_or(HeadFault::Malformed)?.as_str().as_bytes();
+    // A word of the request line; whether it is a valid one is for the parser to say.
+    if target.is_empty() || target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
+        return Err(HeadFault::Malformed);
+    }
+    write(out, &[parts.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"]);
+    write_field(out, &header::HOST, &[host(parts)?])?;
+    for (name, value) in &parts.headers {
+        if CONNECTION_SPECIFIC.contains(&name.as_str()) || (name == header::TE && value != "trailers") {
+            return Err(HeadFault::Malformed);
+        }
+        if name != header::HOST && name != header::COOKIE {
+            write_field(out, name, &[value.as_bytes()])?;
+        }
+    }
+    write_cookies(out, &parts.headers)?;
+    write(out, &[b"\r\n"]);
+    Ok(())
+}
+
+/// `:authority`, or Host where there is none; both must agree (RFC 9113 section 8.3.1).
+fn host(parts: &Parts) -> Result<&[u8], HeadFault> {
+    let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let mut hosts = parts.headers.get_all(header::HOST).iter();
+    match (authority, hosts.next(), hosts.next()) {
+        (Some(authority), None, _) => Ok(authority),
+        (Some(authority), Some(host), None) if host.as_bytes().eq_ignore_ascii_case(authority) => {
+            Ok(authority)
+        }
+        (None, Some(host), None) => Ok(host.as_bytes()),
+        _ => Err(HeadFault::Malformed),
+    }
+}
+
+/// RFC 9113 section 8.2.3: crumbs are joined before they leave HTTP/2.
+fn write_cookies(out: &mut Buffer, fields: &HeaderMap) -> Result<(), HeadFault> {
+    let mut crumbs = fields.get_all(header::COOKIE).iter();
+    let Some(first) = crumbs.next() else { return Ok(()) };
+    let mut parts = vec![first.as_bytes()];
+    for crumb in crumbs {
+        parts.extend([b"; ", crumb.as_bytes()]);
+    }
+    write_field(out, &header::COOKIE, &parts)
+}
+
+fn write_field(out: &mut Buffer, name: &HeaderName, value: &[&[u8]]) -> Result<(), HeadFault> {
+    let is_sound = |part: &&[u8]| is_field_value(part) && part.trim_ascii().len() == part.len();
+    let name = name.as_str().as_bytes();
+    // "; " between crumbs is the one part that may end in a space.
+    let is_valid = is_field_name(name) && value.iter().all(|part| *part == b"; " || is_sound(part));
+    if !is_valid {
+        return Err(HeadFault::Malformed);
+    }
+    write(out, &[name, b": "]);
+    write(out, value);
+    write(out, &[b"\r\n"]);
+    Ok(())
+}
+
+fn write(out: &mut Buffer, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn check(request: http::request::Builder, expect: Result<&str, HeadFault>) {
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        let mut out = Buffer::small();
+        let rewritten =
+            rewrite(&parts, Scheme::Https, &mut out).map(|()| String::from_utf8_lossy(&out).into_owned());
+        assert_eq!(rewritten.as_deref().map_err(|fault| *fault), expect);
+    }
+
+    #[test]
+    fn a_head_has_the_same_meaning_in_both_versions() {
+        check(
+            Request::post("https://a.test/x?y=1")
+                .header("cookie", "a=1")
+                .header("x-b", "2")
+                .header("cookie", "c=3"),
+            Ok("POST /x?y=1 HTTP/1.1\r\nhost: a.test\r\nx-b: 2\r\ncookie: a=1; c=3\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn host_and_authority_must_agree() {
+        check(
+            Request::get("https://a.test/").header("host", "A.test"),
+            Ok("GET / HTTP/1.1\r\nhost: a.test\r\n\r\n"),
+        );
+        check(Request::get("https://a.test/").header("host", "b.test"), Err(HeadFault::Malformed));
+        check(
+            Request::get("https://a.test/").header("host", "a.test").header("host", "a.test"),
+            Err(HeadFault::Malformed),
+        );
+    }
+
+    #[test]
+    fn what_http2_does_not_have_is_malformed() {
+        for (name, value) in [
+            ("connection", "close"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("x-a", " b"),
+        ] {
+            check(Request::get("https://a.test/").header(name, value), Err(HeadFault::Malformed));
+        }
+        check(Request::get("http://a.test/"), Err(HeadFault::Malformed));
+        check(
+            Request::get("https://a.test/").header("te", "trailers"),
+            Ok("GET / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\n\r\n"),
+        );
+    }
+
+    #[test]
+    fn crumbs_count_one_by_one() {
+        let request = (0..=HEAD_FIELDS_MAX)
+            .fold(Request::get("https://a.test/"), |request, _| request.header("cookie", "a"));
+        check(request, Err(HeadFault::TooManyFields));
+    }
+}
