@@ -121,6 +121,8 @@ def open_chromium(chromium, chromedriver, home, domain):
         f"host-resolver-rules=MAP {PAGE_HOST} 127.0.0.1, MAP {domain} 127.0.0.1",
     ):
         options.add_argument(f"--{flag}")
+    # Cookies of other sites allowed, as in the browser of somebody who uses such a page.
+    options.add_experimental_option("prefs", {"profile.cookie_controls_mode": 0})
     environment = {**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
     service = webdriver.ChromeService(chromedriver, env=environment)
     driver = webdriver.Chrome(options, service)

@@ -14,7 +14,8 @@ SERVER = ROOT / "examples" / "demo-api" / "server.mjs"
 
 class DemoApi:
     def __init__(self, **settings):
-        environment = clean_environment(PORT="0", ANALYSIS_DELAY_MS="20", TOKEN_INTERVAL_MS="10", **settings)
+        defaults = {"PORT": "0", "ANALYSIS_DELAY_MS": "20", "TOKEN_INTERVAL_MS": "10"}
+        environment = clean_environment(**{**defaults, **settings})
         self.process = subprocess.Popen(
             [need_program("node"), SERVER], stdout=subprocess.PIPE, text=True, env=environment
         )
