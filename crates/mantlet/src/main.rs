@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use crate::command_line::{Command, CommandLine};
+use crate::command_line::{Command, CommandLine, UpFlags};
 use crate::settings::{RunSettings, UsageError};
 use crate::up::OriginUrl;
 
@@ -55,8 +55,10 @@ fn perform(line: CommandLine) -> Result<()> {
             block_on(run::run(&settings))
         }
         Command::Up(flags) => {
-            let origin: OriginUrl = flags.origin.parse().map_err(UsageError::from)?;
-            let settings = RunSettings::try_from(flags.run)?;
+            let UpFlags { origin: url, run } = *flags;
+            let origin: OriginUrl =
+                url.parse().map_err(|fault| UsageError::MalformedOrigin { url, fault })?;
+            let settings = RunSettings::try_from(run)?;
             block_on(up::up(&origin, &settings))
         }
         Command::Env(flags) => print(&environment::print(&flags)?),

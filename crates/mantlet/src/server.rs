@@ -33,14 +33,14 @@ const EDGE_NAME: &str = "local";
 
 /// A process that serves.
 pub(crate) struct Server {
-    // The order of the fields is the order in which they end: nobody is told of a process that is ending, and the
-    // directory is free only when nothing uses it any more.
-    published: Published,
     running: Running,
     directory: DataDir,
     edge: Edge,
     api: Api,
     _following: Following,
+    // The order of the last two is the order in which they end: nobody is sent to a process that has ended, and the
+    // directory is free only then.
+    published: Published,
     _lock: Lock,
 }
 
@@ -82,7 +82,7 @@ impl Server {
         wait_until_current(&edge, &*store).await?;
         let published = endpoints.publish(&directory.endpoints())?;
         let running = Running { endpoints, access_key };
-        Ok(Self { published, running, directory, edge, api, _following: following, _lock: lock })
+        Ok(Self { running, directory, edge, api, _following: following, published, _lock: lock })
     }
 
     /// How it can be reached.
@@ -111,13 +111,13 @@ impl Server {
 
     /// Stops accepting, and lets what is in flight end within the limit.
     pub(crate) async fn drain(self, limit: std::time::Duration) {
-        drop(self.published);
         // Nobody waits any more if the task has ended by itself.
         let _ = self.api.stop.send(());
         let (all_ended, _) = tokio::join!(self.edge.drain(limit), self.api.task);
         if !all_ended {
             tracing::warn!(?limit, "Closed connections that did not end within the drain limit");
         }
+        drop(self.published);
     }
 }
 

@@ -96,8 +96,13 @@ pub(crate) enum UsageError {
     #[error("--access-log needs a file's name, `stdout` or `none`")]
     EmptyAccessLog,
     /// Not a URL, or one that is no origin.
-    #[error("the URL cannot be put behind a distribution")]
-    MalformedOrigin(#[from] OriginUrlError),
+    #[error("{url:?} cannot be put behind a distribution: {fault}")]
+    MalformedOrigin {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        fault: OriginUrlError,
+    },
     /// Not a filter.
     #[error("--log {0:?} is no filter: give a level, as in `info`, or parts, as in `info,edge=debug`")]
     MalformedLogFilter(String),
