@@ -21,7 +21,7 @@ use crate::{TestCertificates, until};
 const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 const ALL_VIEWER: &str = "216adef6-5c7f-47e4-b989-5492eafa07d3";
 
-/// A running edge, HTTP and HTTPS, with certificates for `*.test`.
+/// A running edge, HTTP and HTTPS, with a certificate for `api.test` and `two.test`.
 pub struct TestEdge {
     edge: Option<Edge>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -29,7 +29,7 @@ pub struct TestEdge {
     pub http: SocketAddr,
     /// Where HTTPS is spoken.
     pub https: SocketAddr,
-    /// Certificates for `*.test`.
+    /// Its certificate, and the authority behind it.
     pub certificates: TestCertificates,
 }
 
@@ -59,7 +59,7 @@ impl TestEdge {
         distributions: impl IntoIterator<Item = Distribution>,
         change: impl FnOnce(&mut EdgeSettings),
     ) -> Self {
-        let certificates = TestCertificates::for_names(&["*.test"]);
+        let certificates = TestCertificates::for_names(&["api.test", "two.test"]);
         let key =
             certified_key(certificates.certificate_pem.as_bytes(), certificates.key_pem.as_bytes()).unwrap();
         let snapshots = watch::Sender::new(Arc::new(Snapshot::default()));

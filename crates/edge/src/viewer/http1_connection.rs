@@ -144,6 +144,7 @@ impl Connection<'_> {
         traffic.count_from_viewer(head_len);
         let behind = input.get(head_len..).unwrap_or_default();
         let framing = head.framing();
+        let has_body = !matches!(framing, BodyFraming::None | BodyFraming::Length(0));
         let mut body = Http1Body::new(self.transport, framing, head.expect_continue(), behind, &traffic);
         let version = match head.version() {
             Version::Http10 => HttpVersion::Http10,
@@ -169,10 +170,10 @@ impl Connection<'_> {
             return if ends_by_closing { Next::Reset } else { Next::Close };
         }
         let keep_alive = response.keep_alive;
-        let has_body = body.has_input();
         if !body.is_done() && !(keep_alive && body.drain(&mut self.alarm).await) {
             return Next::Linger;
         }
+        // What is behind the head went to the body, if there is one.
         let unread =
             if has_body { body.into_unread() } else { remainder(&mut input, head_len).then_some(input) };
         if !keep_alive {
@@ -274,10 +275,6 @@ impl<'c> Http1Body<'c> {
             input
         });
         Self { transport, traffic, decoder, input, at: 0, is_awaited: Cell::new(expects_continue) }
-    }
-
-    fn has_input(&self) -> bool {
-        self.input.is_some() || self.at > 0
     }
 
     /// Reads and drops the rest, if it is little and comes soon; a viewer that was never told to send
@@ -408,6 +405,7 @@ impl Http1Response<'_> {
 
     /// Sends head and part, in as few and as large pieces as it takes.
     async fn send(&mut self, part: &[u8], is_last: bool) -> io::Result<()> {
+        self.has_begun = true;
         let head = self.head.take();
         let chunk_size = NonZeroUsize::new(part.len()).filter(|_| self.is_chunked()).map(chunk_header);
         let before = chunk_size.as_ref().map_or::<&[u8], _>(b"", AsRef::as_ref);
@@ -444,7 +442,6 @@ impl ResponseWriter for Http1Response<'_> {
         let mut head = Buffer::small();
         self.write_head(start, write_fields, &mut head)?;
         self.head = Some(head);
-        self.has_begun = true;
         Ok(())
     }
 

@@ -308,6 +308,7 @@ impl Http2Response<'_> {
     }
 
     async fn send(&mut self, mut part: &[u8], is_last: bool) -> Result<(), h2::Error> {
+        self.has_begun = true;
         if let (Some(head), Side::NotBegun(respond)) = (self.head.take(), &mut self.side) {
             let ends_with_head = is_last && part.is_empty();
             self.side = Side::Begun(respond.send_response(head, ends_with_head)?);
@@ -365,7 +366,6 @@ impl ResponseWriter for Http2Response<'_> {
             response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
         self.traffic.count_to_viewer(head_bytes);
         self.head = Some(response);
-        self.has_begun = true;
         Ok(())
     }
 

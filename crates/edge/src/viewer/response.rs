@@ -31,7 +31,8 @@ pub(crate) struct ResponseStart {
 
 /// Takes a response on its way to the viewer.
 pub(crate) trait ResponseWriter {
-    /// Prepares the head, which leaves with the first [`write`](Self::write).
+    /// Prepares the head, which leaves with the first [`write`](Self::write); until then another one may
+    /// take its place.
     fn begin(
         &mut self,
         start: ResponseStart,
@@ -41,7 +42,7 @@ pub(crate) trait ResponseWriter {
     /// Sends the head, if it has not left, and a stretch of the body, possibly empty.
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault>;
 
-    /// Whether a head has been prepared: then no other response is possible.
+    /// Whether anything has left: then no other response is possible.
     fn has_begun(&self) -> bool;
 
     /// Whether the viewer has given up on this response, where its protocol can say so.
