@@ -12,7 +12,7 @@ use crate::running::Running;
 const REGION: &str = "us-east-1";
 
 /// Shell exports, or JSON, for the process that runs on the data directory.
-pub(crate) fn print(flags: &EnvFlags) -> Result<String> {
+pub(crate) fn of_running(flags: &EnvFlags) -> Result<String> {
     let running = Running::find(&DataDir::look_into(&flags.directory.data_dir)?)?;
     let variables = variables(&running);
     Ok(if flags.json { json(&variables)? } else { exports(&variables) })

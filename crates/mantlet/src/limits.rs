@@ -41,9 +41,6 @@ pub(crate) const CERTIFICATE_DAYS: i64 = 820;
 /// How far the start of a certificate's validity lies in the past, for machines whose clocks differ.
 pub(crate) const CLOCK_DIFFERENCE_MAX: time::Duration = time::Duration::hours(1);
 
-/// The most edge threads: more than any machine has cores, few enough that a mistyped number does no harm.
-pub(crate) const EDGE_THREADS_MAX: usize = 1_024;
-
 /// The longest domain suffix. A domain name has 253 characters at most (RFC 1035, 2.3.4), and a distribution's own
 /// label and a file name that holds the suffix need room.
 pub(crate) const SUFFIX_BYTES_MAX: usize = 200;

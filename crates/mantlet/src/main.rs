@@ -20,6 +20,7 @@ mod seal;
 mod server;
 mod settings;
 mod signals;
+mod stdout;
 mod trust;
 mod up;
 
@@ -61,18 +62,17 @@ fn perform(line: CommandLine) -> Result<()> {
             let settings = RunSettings::try_from(run)?;
             block_on(up::up(&origin, &settings))
         }
-        Command::Env(flags) => print(&environment::print(&flags)?),
-        Command::Trust(flags) => print(&trust::run(&flags)?),
+        Command::Env(flags) => stdout::print(&environment::of_running(&flags)?),
+        Command::Trust(flags) => stdout::print(&trust::run(&flags)?),
     }
 }
 
 /// The control plane needs one thread; the edge brings its own.
 fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("cannot start")?.block_on(future)
-}
-
-fn print(text: &str) -> Result<()> {
-    use std::io::Write;
-    std::io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let outcome = runtime.block_on(future);
+    // Whatever had to end has ended, or had its time.
+    runtime.shutdown_background();
+    outcome
 }

@@ -9,6 +9,7 @@ use crate::environment::shell_quoted;
 use crate::server::Server;
 use crate::settings::RunSettings;
 use crate::signals::{Request, Signals};
+use crate::stdout::announce;
 
 /// Starts everything, prints `summary`, and serves until a signal ends it.
 pub(crate) async fn run(settings: &RunSettings) -> Result<()> {
@@ -17,7 +18,7 @@ pub(crate) async fn run(settings: &RunSettings) -> Result<()> {
         started = Server::start(settings) => started?,
         () = signals.stop() => return Ok(()),
     };
-    print!("{}", summary(&server, settings));
+    announce(&summary(&server, settings));
     serve(server, settings, signals).await
 }
 

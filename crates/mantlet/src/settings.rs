@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use edge::limits::THREADS_MAX;
 use edge_config::{HostName, HostNameError};
 use ipnet::IpNet;
 use thiserror::Error;
 
 use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
-use crate::limits::{EDGE_THREADS_MAX, SUFFIX_BYTES_MAX};
+use crate::limits::SUFFIX_BYTES_MAX;
 use crate::up::OriginUrlError;
 
 /// How a process is to run.
@@ -88,9 +89,7 @@ pub(crate) enum UsageError {
     )]
     LongSuffix(usize),
     /// Zero, or absurd.
-    #[error(
-        "--edge-threads {0} is not possible: give 1 to {EDGE_THREADS_MAX}, or leave it away for one a core"
-    )]
+    #[error("--edge-threads {0} is not possible: give 1 to {THREADS_MAX}, or leave it away for one a core")]
     EdgeThreads(usize),
     /// An empty name.
     #[error("--access-log needs a file's name, `stdout` or `none`")]
@@ -185,9 +184,9 @@ fn account_id(account: String) -> Result<String, UsageError> {
 
 fn edge_threads(given: Option<usize>) -> Result<usize, UsageError> {
     match given {
-        Some(threads) if (1..=EDGE_THREADS_MAX).contains(&threads) => Ok(threads),
+        Some(threads) if (1..=THREADS_MAX).contains(&threads) => Ok(threads),
         Some(threads) => Err(UsageError::EdgeThreads(threads)),
-        None => Ok(available_parallelism().map_or(1, |cores| cores.get().min(EDGE_THREADS_MAX))),
+        None => Ok(available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))),
     }
 }
 

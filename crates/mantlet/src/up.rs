@@ -20,6 +20,7 @@ use crate::running::Running;
 use crate::server::Server;
 use crate::settings::RunSettings;
 use crate::signals::Signals;
+use crate::stdout::{announce, print};
 
 /// Makes the distribution, prints how to call it, and serves, unless another process does already.
 pub(crate) async fn up(origin: &OriginUrl, settings: &RunSettings) -> Result<()> {
@@ -40,7 +41,7 @@ pub(crate) async fn up(origin: &OriginUrl, settings: &RunSettings) -> Result<()>
         started = started => started?,
         () = signals.stop() => return Ok(()),
     };
-    print!("{text}\nCtrl-C stops it.\n");
+    announce(&format!("{text}\nCtrl-C stops it.\n"));
     serve(server, settings, signals).await
 }
 
@@ -50,8 +51,7 @@ async fn use_running(origin: &OriginUrl, directory: &DataDir) -> Result<()> {
     tracing::info!(directory = %path, "Using the mantlet process that runs already; other flags have no effect");
     let running = Running::wait_for(directory, READY_POLL).await?;
     let text = deploy(origin, &running, directory).await?;
-    print!("{text}\nThe mantlet process that runs on {path} serves it.\n");
-    Ok(())
+    print(&format!("{text}\nThe mantlet process that runs on {path} serves it.\n"))
 }
 
 async fn deploy(origin: &OriginUrl, running: &Running, directory: &DataDir) -> Result<String> {
