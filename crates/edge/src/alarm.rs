@@ -24,7 +24,7 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// A timer that has nothing to do yet.
     pub(crate) fn new() -> Self {
-        const FAR: Duration = Duration::from_secs(3600);
+        const FAR: Duration = Duration::from_hours(1);
         Self { sleep: Box::pin(tokio::time::sleep(FAR)) }
     }
 

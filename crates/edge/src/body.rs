@@ -22,9 +22,9 @@ pub(crate) fn compact(
 ) -> Result<Stretch, BodyError> {
     let mut stretch = Stretch { body: from..from, end: from };
     while stretch.end < input.len() && !decoder.is_done() {
-        let decoded = decoder.decode(input.get(stretch.end..).unwrap_or_default())?;
-        let found = stretch.end + decoded.body.start..stretch.end + decoded.body.end;
-        stretch.end += decoded.consumed;
+        let progress = decoder.decode(input.get(stretch.end..).unwrap_or_default())?;
+        let found = stretch.end + progress.body.start..stretch.end + progress.body.end;
+        stretch.end += progress.consumed;
         if stretch.body.is_empty() {
             stretch.body = found;
         } else if !found.is_empty() {

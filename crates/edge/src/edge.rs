@@ -103,23 +103,23 @@ impl Edge {
             return Err(StartError::HttpsWithoutTls);
         }
         let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
-        let http_addresses = bind_all(&settings.http, Scheme::Http, &mut listeners)?;
-        let https_addresses = bind_all(&settings.https, Scheme::Https, &mut listeners)?;
+        let clear = bind_all(&settings.http, Scheme::Http, &mut listeners)?;
+        let secure = bind_all(&settings.https, Scheme::Https, &mut listeners)?;
 
         let metrics = Metrics::default();
         let access_log = AccessLog::start(settings.access_log, metrics.access_log_counters())?;
         let mut origin_access = settings.origin_access;
-        origin_access.own_listeners.extend(http_addresses.iter().chain(&https_addresses));
+        origin_access.own_listeners.extend(clear.iter().chain(&secure));
         let common = Arc::new(Common {
             via_id: settings.via_id,
             pop: settings.pop,
-            https_port: https_addresses.first().map(SocketAddr::port),
+            https_port: secure.first().map(SocketAddr::port),
             tls: settings.tls,
             applied: AppliedRevisions::new(threads),
         });
         let mut edge = Self {
-            http_addresses,
-            https_addresses,
+            http_addresses: clear,
+            https_addresses: secure,
             metrics,
             access_log,
             applied: common.applied.all(),

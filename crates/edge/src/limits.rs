@@ -37,11 +37,11 @@ pub const VIEWER_HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// How long a viewer may be silent in the middle of its request's body. Mobile networks have holes of
 /// ten seconds and more.
-pub const VIEWER_BODY_GAP_MAX: Duration = Duration::from_secs(60);
+pub const VIEWER_BODY_GAP_MAX: Duration = Duration::from_mins(1);
 
 /// How long a viewer may take for what is in flight to it, at most [`LARGE_BUFFER_BYTES`]: about
 /// 2 KiB/s. Slower readers are cut off.
-pub const VIEWER_WRITE_TIME_MAX: Duration = Duration::from_secs(60);
+pub const VIEWER_WRITE_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// The rest of a request's body that the edge reads and drops, after it has answered itself, to keep
 /// the connection: less than what a new TLS connection costs. Beyond it the connection closes.

@@ -103,9 +103,15 @@ impl Thread {
         }
         // Whoever held the sender is gone: there is nobody left to serve for.
         let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;
-        self.drain().await;
-        let _ = drained.send(());
-        let _ = phases.wait_for(|phase| *phase == Phase::Stopping).await;
+        let draining = async {
+            self.drain().await;
+            let _ = drained.send(());
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = draining => {}
+            _ = phases.wait_for(|phase| *phase == Phase::Stopping) => {}
+        }
     }
 
     /// Applies each snapshot. Requests keep the distribution that they began with.

@@ -39,10 +39,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn within<F: Future>(what: &str, future: F) -> impl Future<Output = F::Output> {
     let caller = std::panic::Location::caller();
     async move {
-        match tokio::time::timeout(PATIENCE, future).await {
-            Ok(output) => output,
-            Err(_) => panic!("{what} took longer than {PATIENCE:?}, at {caller}"),
-        }
+        let finished = tokio::time::timeout(PATIENCE, future).await;
+        finished.unwrap_or_else(|_| panic!("{what} took longer than {PATIENCE:?}, at {caller}"))
     }
 }
 

@@ -42,8 +42,11 @@ impl Message {
 
 /// A chunked body.
 pub fn chunked_body(parts: &[&str]) -> String {
-    let chunks: String = parts.iter().map(|part| format!("{:x}\r\n{part}\r\n", part.len())).collect();
-    chunks + "0\r\n\r\n"
+    let mut body = String::new();
+    for part in parts {
+        body += &format!("{:x}\r\n{part}\r\n", part.len());
+    }
+    body + "0\r\n\r\n"
 }
 
 /// Reads messages; what is read too much waits for the next call.
@@ -112,6 +115,14 @@ impl Reader {
             assert!(self.more(stream).await, "{count} bytes were to come, {} did", self.unread.len());
         }
         self.unread.drain(..count).collect()
+    }
+
+    /// One byte, or the end.
+    pub(crate) async fn byte(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Option<u8> {
+        if self.unread.is_empty() && !self.more(stream).await {
+            return None;
+        }
+        Some(self.unread.remove(0))
     }
 
     /// Everything up to the end of the stream, and whether that was a clean one.

@@ -74,6 +74,11 @@ impl FakeViewer {
         within("bytes from the edge", self.reader.exactly(count, &mut self.stream)).await
     }
 
+    /// The next byte; none when the edge has closed.
+    pub async fn byte(&mut self) -> Option<u8> {
+        within("a byte from the edge", self.reader.byte(&mut self.stream)).await
+    }
+
     /// One chunk of a body; the last one is empty.
     pub async fn chunk(&mut self) -> Vec<u8> {
         within("a chunk", self.reader.chunk(&mut self.stream)).await

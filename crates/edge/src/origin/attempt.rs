@@ -76,7 +76,7 @@ impl Attempt<'_, '_, '_> {
     ) -> Result<Ended, Failure> {
         let sending = Sending::new();
         let ViewerSide { body, response, alarm } = viewer;
-        let mut response_side = ViewerSide { body: &mut (), response: &mut **response, alarm: &mut **alarm };
+        let mut response_side = ViewerSide { body: &mut (), response: &mut **response, alarm };
         if self.exchange.request.has_body() {
             let upload = self.upload(&mut **body, &sending);
             let download = self.download(&mut response_side, transcript, &sending);

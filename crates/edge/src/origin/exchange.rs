@@ -196,7 +196,9 @@ impl FieldSink for OriginHead<'_> {
     fn field(&mut self, name: &str, value: &[&[u8]]) {
         if KnownField::from_name(name.as_bytes()) == Some(KnownField::Host) {
             self.host.clear();
-            value.iter().for_each(|part| self.host.extend_from_slice(part));
+            for part in value {
+                self.host.extend_from_slice(part);
+            }
         }
         let written = self.writer.field_of_parts(name.as_bytes(), value);
         self.outcome = self.outcome.and(written);

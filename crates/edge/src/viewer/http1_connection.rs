@@ -170,7 +170,8 @@ impl Connection<'_> {
             return if ends_by_closing { Next::Reset } else { Next::Close };
         }
         let keep_alive = response.keep_alive;
-        if !body.is_done() && !(keep_alive && body.drain(&mut self.alarm).await) {
+        let is_read = body.is_done() || (keep_alive && body.drain(&mut self.alarm).await);
+        if !is_read {
             return Next::Linger;
         }
         // What is behind the head went to the body, if there is one.
@@ -389,7 +390,7 @@ impl Http1Response<'_> {
         let ViewerHead::Http1(mut head, _) = head else { return Ok(()) };
         match self.body_framing {
             ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) => {
-                head.content_length(length)?
+                head.content_length(length)?;
             }
             ResponseFraming::Unknown if self.is_chunked() => head.transfer_encoding_chunked()?,
             ResponseFraming::NoBody(None) | ResponseFraming::Unknown => {}

@@ -75,6 +75,9 @@ struct Http2Connection<'c> {
     is_closing: bool,
 }
 
+/// A stream that a viewer has begun.
+type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+
 /// How many streams are being served, and since when there are none.
 struct Streams {
     open: Cell<usize>,
@@ -129,10 +132,7 @@ impl<'c> Http2Connection<'c> {
         }
     }
 
-    fn poll_accept(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
         if self.thread.is_draining() && !self.is_closing {
             self.close();
         }
@@ -240,12 +240,13 @@ struct Http2Body<'s> {
 }
 
 impl Http2Body<'_> {
-    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<()>, ViewerFault>> {
+    /// Whether there is another part, or the end.
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ViewerFault>> {
         loop {
             let Some(part) = ready!(self.stream.poll_data(context)) else {
                 return Poll::Ready(match self.remaining {
                     Some(1..) => Err(ViewerFault::BodyMalformed),
-                    _ => Ok(None),
+                    _ => Ok(false),
                 });
             };
             let part = part.map_err(|_| ViewerFault::Left)?;
@@ -256,7 +257,7 @@ impl Http2Body<'_> {
             // Empty frames are no part, and none is the end.
             if !part.is_empty() {
                 self.part = part;
-                return Poll::Ready(Ok(Some(())));
+                return Poll::Ready(Ok(true));
             }
         }
     }
@@ -271,13 +272,9 @@ impl RequestBody for Http2Body<'_> {
         let dealt_with = std::mem::take(&mut self.part);
         self.stream.flow_control().release_capacity(dealt_with.len()).map_err(|_| ViewerFault::Left)?;
         drop(dealt_with);
-        match poll_fn(|context| self.poll_part(context)).await? {
-            Some(()) => Ok(Some(&self.part)),
-            None => {
-                self.is_done = true;
-                Ok(None)
-            }
-        }
+        let has_part = poll_fn(|context| self.poll_part(context)).await?;
+        self.is_done = !has_part;
+        Ok(has_part.then_some(&self.part))
     }
 
     fn is_done(&self) -> bool {

@@ -101,7 +101,9 @@ fn write_field(out: &mut Buffer, name: &HeaderName, value: &[&[u8]]) -> Result<(
 }
 
 fn write(out: &mut Buffer, parts: &[&[u8]]) {
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
 }
 
 #[cfg(test)]
