@@ -1,6 +1,8 @@
 //! CachingDisabled: no path through the edge gives one user what is another's, whatever happens on
 //! the way: aborted uploads, truncated responses, retries, reused connections.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helpers a panic is the message")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

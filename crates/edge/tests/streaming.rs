@@ -1,5 +1,7 @@
 //! Streaming: nothing is held back, and nothing piles up.
 
+#![expect(clippy::unwrap_used, reason = "in a test's helpers a panic is the message")]
+
 use std::time::{Duration, Instant};
 
 use testkit::{FakeOrigin, FakeViewer, Http2Viewer, TestEdge};

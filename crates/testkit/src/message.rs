@@ -1,5 +1,7 @@
 //! HTTP/1.1 messages as tests look at them, read without the code that is tested.
 
+use std::fmt::Write as _;
+
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 /// A message: its first line, its fields and its body.
@@ -44,7 +46,8 @@ impl Message {
 pub fn chunked_body(parts: &[&str]) -> String {
     let mut body = String::new();
     for part in parts {
-        body += &format!("{:x}\r\n{part}\r\n", part.len());
+        // Writing into memory cannot fail.
+        let _ = write!(body, "{:x}\r\n{part}\r\n", part.len());
     }
     body + "0\r\n\r\n"
 }
