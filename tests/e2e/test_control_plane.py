@@ -272,6 +272,12 @@ class TestTags:
         return {item["Key"]: item["Value"] for item in items}
 
 
+@pytest.fixture(scope="module")
+def accepting(tmp_path_factory):
+    with Mantlet(tmp_path_factory.mktemp("accepting") / "data", "--accept-unenforced") as mantlet:
+        yield mantlet.client()
+
+
 # Settings that restrict access and that nothing enforces yet: name → (where it stands, its value).
 UNENFORCED = {
     "TrustedKeyGroups": (
@@ -377,11 +383,6 @@ class TestFailClosed:
         config["DefaultCacheBehavior"][name] = value
         made = cloudfront.create_distribution(DistributionConfig=config)
         assert made["Distribution"]["DistributionConfig"]["DefaultCacheBehavior"][name] == value
-
-    @pytest.fixture(scope="class")
-    def accepting(self, tmp_path_factory):
-        with Mantlet(tmp_path_factory.mktemp("accepting") / "data", "--accept-unenforced") as mantlet:
-            yield mantlet.client()
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,16 @@ def test_chunks_that_look_like_requests_stay_chunks(viewer, origin):
     assert origin.requests[0].body == body * 2
 
 
+def test_chunk_extension_is_dropped_or_refused_but_never_forwarded(viewer, origin):
+    """RFC 9112, section 7.1.1, has a recipient ignore it; a shield may see an attack in it."""
+    origin.requests_may_end_early = True
+    with viewer.http1() as connection:
+        fields = viewer.with_host([("Transfer-Encoding", "chunked")])
+        connection.send(head_bytes("POST /target HTTP/1.1", fields) + b"1;name=value\r\na\r\n0\r\n\r\n")
+        assert connection.read_answer().status in (200, 400)
+    assert not any(b"name=value" in received for received in origin.received)
+
+
 def test_origin_sees_only_what_was_re_serialised(viewer, origin):
     """Odd but legal spacing and case of the viewer never reach the origin's framing."""
     odd = b"POST /target HTTP/1.1\r\nhOsT:HOST\r\ncontent-LENGTH: \t 4 \r\nX:  a  \r\n\r\nbody"
