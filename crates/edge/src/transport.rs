@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
@@ -138,6 +138,17 @@ impl Transport {
         let stream = self.stream.borrow();
         // Where it fails, the connection is gone already.
         let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Ready when the other side has reset the connection. One that only ended its sending side may
+    /// still want what we send; what it has sent on is left where it is.
+    pub(crate) fn poll_reset_by_peer(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut byte = [0];
+        let stream = self.stream.borrow();
+        match stream.tcp().poll_peek(context, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            Poll::Ready(Ok(_)) | Poll::Pending => Poll::Pending,
+        }
     }
 
     /// Whether an idle connection is as it was left, as far as this thread has been told: asks nobody.

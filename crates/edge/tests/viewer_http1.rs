@@ -300,3 +300,24 @@ async fn a_malformed_body_is_answered_with_400_and_the_origin_sees_no_end() {
     assert_eq!((response.status(), response.value("connection")), (400, Some("close")));
     assert_eq!(at_origin.rest().await.0, b"", "no last chunk");
 }
+
+#[tokio::test]
+async fn a_viewer_that_resets_its_connection_ends_the_origins_work_and_half_a_close_does_not() {
+    let origin = FakeOrigin::bind().await;
+    let edge = TestEdge::in_front_of(origin.address()).await;
+    let mut viewer = FakeViewer::connect(edge.http).await;
+    viewer.send("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await;
+    let mut at_origin = origin.accept().await;
+    at_origin.request().await;
+    viewer.shut_down().await;
+    at_origin.respond("still wanted").await;
+    assert_eq!(viewer.response().await.text(), "still wanted");
+
+    let viewer = tokio::net::TcpStream::connect(edge.http).await.unwrap();
+    viewer.writable().await.unwrap();
+    viewer.try_write(b"GET /slow HTTP/1.1\r\nHost: api.test\r\n\r\n").unwrap();
+    at_origin.request().await;
+    viewer.set_zero_linger().unwrap();
+    drop(viewer);
+    assert_eq!(at_origin.rest().await.0, b"");
+}

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use crate::message::Reader;
 use crate::{Message, TestCertificates, within};
 
+/// What viewers speak through.
 trait Stream: AsyncRead + AsyncWrite + Send {}
 impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 

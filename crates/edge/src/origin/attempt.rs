@@ -254,6 +254,10 @@ impl Attempt<'_, '_, '_> {
                     read.map_err(|error| Failure::from(OriginFailure::NoResponse(Some(error)))),
                 );
             }
+            // While there is a body to read, whoever reads it learns first.
+            if !sending.is_complete.get() {
+                return Poll::Pending;
+            }
             response.poll_left(context).map(|()| Err(ViewerFault::Left.into()))
         });
         match viewer.alarm.until_moving(deadline, reading).await {

@@ -459,7 +459,7 @@ impl ResponseWriter for Http1Response<'_> {
         self.has_begun
     }
 
-    fn poll_left(&mut self, _: &mut Context<'_>) -> Poll<()> {
-        Poll::Pending
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.transport.poll_reset_by_peer(context)
     }
 }

@@ -199,6 +199,8 @@ async fn serve_stream(
         }
     };
     if served == Err(BrokenOff) {
+        // A reset discards what waits to be sent; the connection's own task sends it first.
+        tokio::task::yield_now().await;
         response.reset();
     }
 }
