@@ -245,7 +245,7 @@ class Http2Connection:
         elif isinstance(event, h2.events.StreamReset):
             stream.reset_code = int(event.error_code)
         elif isinstance(event, h2.events.ConnectionTerminated):
-            self.gone_away = event.error_code != h2.errors.ErrorCodes.NO_ERROR
+            self.gone_away = True
 
     def close(self):
         self.socket.close()
