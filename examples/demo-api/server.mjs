@@ -39,6 +39,7 @@ const settings = {
 const sessions = new Map();
 
 const routes = {
+  "/": { GET: index },
   "/healthz": { GET: healthz },
   "/api/login": { POST: login },
   "/api/profile": { GET: signedIn(profile) },
@@ -108,6 +109,10 @@ function preflight(methods, response) {
 function allowed(methods) {
   const names = Object.keys(methods);
   return [...names, ...(methods.GET ? ["HEAD"] : []), "OPTIONS"].join(", ");
+}
+
+function index(_request, response) {
+  answerJson(response, 200, { service: "A skin-analysis demo", paths: Object.keys(routes) });
 }
 
 function healthz(_request, response) {
