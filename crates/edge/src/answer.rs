@@ -123,7 +123,7 @@ impl EdgeAnswer {
         } else {
             ResponseFraming::NoBody(Some(length))
         };
-        let ignores_body = !viewer.body.is_done();
+        let ignores_body = !viewer.body.can_be_passed_over();
         let start = ResponseStart { status: self.status, framing, ignores_body };
         let request_id = transcript.id;
         let begun = viewer.response.begin(start, |sink| {

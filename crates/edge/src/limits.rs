@@ -79,6 +79,11 @@ pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
 /// HTTP/1.1's form, so that the answer is the same 494; far above is cut off while it arrives.
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 48 * 1024;
 
+/// How long an HTTP/2 connection that is told to end is waited for once it has no streams. Viewers
+/// that do not acknowledge the farewell (RFC 9113 section 6.8 wants a round trip) must not hold up a
+/// restart; this long also gives the last bytes their time.
+pub const HTTP2_CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
+
 /// Streams that a viewer has reset and that nobody has looked at yet. More at once is the rapid reset
 /// attack (CVE-2023-44487), and the connection ends.
 pub const HTTP2_PENDING_RESETS_MAX: usize = 32;

@@ -158,8 +158,10 @@ impl Transport {
         self.poll_read(&mut context, &mut buffer).is_pending()
     }
 
-    /// Whether an idle connection is as it was left at this moment: asks the kernel. Bytes that nobody
-    /// asked for, the end of the stream and an error all are reasons not to use it again.
+    /// Whether an idle connection is as it was left at this very moment: asks the kernel. Bytes that
+    /// nobody asked for, the end of the stream and an error all are reasons not to use it again. It is
+    /// a system call per request that reuses a connection, and worth it: what an origin said unasked
+    /// would be the answer to somebody else's request.
     pub(crate) fn is_quiet(&self) -> bool {
         let stream = self.stream.borrow();
         let mut byte = [MaybeUninit::uninit()];

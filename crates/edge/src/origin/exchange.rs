@@ -151,7 +151,7 @@ impl OriginExchange<'_, '_> {
         completes_by: Option<Instant>,
     ) -> Result<OriginConnection, Failure> {
         let origins = &self.thread.origins;
-        if may_be_idle_one && let Some(idle) = origins.take_idle(endpoint, !self.method.may_be_retried()) {
+        if may_be_idle_one && let Some(idle) = origins.take_idle(endpoint) {
             return Ok(idle);
         }
         let endpoint = Rc::new(endpoint.clone());

@@ -45,9 +45,8 @@ impl Origins {
         Self { inner: Rc::new(inner) }
     }
 
-    /// An idle connection that can still be used. `must_be_sure` asks the kernel about this very
-    /// moment: for requests that cannot be sent again.
-    pub(super) fn take_idle(&self, endpoint: &Endpoint, must_be_sure: bool) -> Option<OriginConnection> {
+    /// An idle connection that can still be used.
+    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<OriginConnection> {
         let mut pools = self.inner.idle.borrow_mut();
         let pool = pools.get_mut(endpoint)?;
         let now = Instant::now();
@@ -55,8 +54,7 @@ impl Origins {
         while let Some(idle) = pool.pop() {
             self.inner.idle_count.set(self.inner.idle_count.get() - 1);
             let transport = &idle.connection.transport;
-            let quiet = transport.seems_quiet() && (!must_be_sure || transport.is_quiet());
-            if idle.usable_until > now && quiet {
+            if idle.usable_until > now && transport.seems_quiet() && transport.is_quiet() {
                 self.inner.metrics.origin_connection_reused();
                 return Some(OriginConnection { is_reused: true, ..idle.connection });
             }

@@ -170,7 +170,7 @@ impl Connection<'_> {
             return if ends_by_closing { Next::Reset } else { Next::Close };
         }
         let keep_alive = response.keep_alive;
-        let is_read = body.is_done() || (keep_alive && body.drain(&mut self.alarm).await);
+        let is_read = body.decoder.is_done() || (keep_alive && body.drain(&mut self.alarm).await);
         if !is_read {
             return Next::Linger;
         }
@@ -244,7 +244,7 @@ impl RequestBody for NoBody {
         Ok(None)
     }
 
-    fn is_done(&self) -> bool {
+    fn can_be_passed_over(&self) -> bool {
         true
     }
 }
@@ -259,6 +259,7 @@ struct Http1Body<'c> {
     at: usize,
     /// Whether the viewer waits for 100 (Continue).
     is_awaited: Cell<bool>,
+    is_malformed: bool,
 }
 
 impl<'c> Http1Body<'c> {
@@ -275,14 +276,21 @@ impl<'c> Http1Body<'c> {
             input.extend_from_slice(behind_head);
             input
         });
-        Self { transport, traffic, decoder, input, at: 0, is_awaited: Cell::new(expects_continue) }
+        Self {
+            transport,
+            traffic,
+            decoder,
+            input,
+            at: 0,
+            is_awaited: Cell::new(expects_continue),
+            is_malformed: false,
+        }
     }
 
     /// Reads and drops the rest, if it is little and comes soon; a viewer that was never told to send
     /// it may not do so.
     async fn drain(&mut self, alarm: &mut Alarm) -> bool {
-        let is_small = self.decoder.remaining().is_none_or(|bytes| bytes <= BODY_DRAIN_BYTES_MAX);
-        if self.is_awaited.get() || !is_small {
+        if !self.can_be_passed_over() {
             return false;
         }
         let draining = async {
@@ -295,7 +303,7 @@ impl<'c> Http1Body<'c> {
             }
         };
         let in_time = alarm.until(Instant::now() + BODY_DRAIN_TIME_MAX, draining).await.is_ok();
-        in_time && self.is_done()
+        in_time && self.decoder.is_done()
     }
 
     /// What arrived behind the body.
@@ -338,6 +346,7 @@ impl RequestBody for Http1Body<'_> {
             let Some(input) = &mut self.input else { return Err(ViewerFault::Left) };
             let stretch = body::compact(&mut self.decoder, input, self.at).map_err(|error| {
                 tracing::debug!(%error, "A viewer's request body is refused");
+                self.is_malformed = true;
                 ViewerFault::BodyMalformed
             })?;
             self.traffic.count_from_viewer(stretch.end - self.at);
@@ -349,8 +358,9 @@ impl RequestBody for Http1Body<'_> {
         Ok(self.input.as_ref().and_then(|input| input.get(found)))
     }
 
-    fn is_done(&self) -> bool {
-        self.decoder.is_done()
+    fn can_be_passed_over(&self) -> bool {
+        let is_small = self.decoder.remaining().is_none_or(|bytes| bytes <= BODY_DRAIN_BYTES_MAX);
+        self.decoder.is_done() || (is_small && !self.is_awaited.get() && !self.is_malformed)
     }
 }
 

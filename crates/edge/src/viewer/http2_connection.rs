@@ -29,10 +29,10 @@ use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
 use crate::limits::{
-    HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX, HTTP2_HEADER_LIST_BYTES_MAX,
-    HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX, HTTP2_SEND_BUFFER_BYTES_MAX,
-    HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX,
-    VIEWER_WRITE_TIME_MAX,
+    HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX,
+    HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX,
+    HTTP2_SEND_BUFFER_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, VIEWER_HEAD_TIME_MAX,
+    VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::thread::Thread;
@@ -72,7 +72,6 @@ struct Http2Connection<'c> {
     connection: Connection<TlsStream<TcpStream>, Bytes>,
     peer: Rc<Peer>,
     streams: Rc<Streams>,
-    is_closing: bool,
 }
 
 /// A stream that a viewer has begun.
@@ -82,6 +81,16 @@ type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 struct Streams {
     open: Cell<usize>,
     idle_since: Cell<Instant>,
+    /// Whether no others may begin.
+    are_closing: Cell<bool>,
+}
+
+impl Streams {
+    /// Until when the connection may go on as it is, without a stream.
+    fn idle_until(&self) -> Instant {
+        let idle_since = if self.open.get() > 0 { Instant::now() } else { self.idle_since.get() };
+        idle_since + if self.are_closing.get() { HTTP2_CLOSING_TIME_MAX } else { VIEWER_IDLE_MAX }
+    }
 }
 
 /// A stream that is being served.
@@ -103,37 +112,35 @@ impl Drop for OpenStream {
 
 impl<'c> Http2Connection<'c> {
     fn new(thread: &'c Rc<Thread>, connection: Connection<TlsStream<TcpStream>, Bytes>, peer: Peer) -> Self {
-        let streams = Streams { open: Cell::new(0), idle_since: Cell::new(Instant::now()) };
-        Self { thread, connection, peer: Rc::new(peer), streams: Rc::new(streams), is_closing: false }
+        let streams = Streams {
+            open: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            are_closing: Cell::new(false),
+        };
+        Self { thread, connection, peer: Rc::new(peer), streams: Rc::new(streams) }
     }
 
     async fn serve(mut self) -> Result<(), h2::Error> {
         let mut alarm = Alarm::new();
         let streams = Rc::clone(&self.streams);
-        let idle_until = || {
-            let idle_since = if streams.open.get() > 0 { Instant::now() } else { streams.idle_since.get() };
-            idle_since + VIEWER_IDLE_MAX
-        };
         loop {
-            let accepted = alarm.until_moving(idle_until, poll_fn(|context| self.poll_accept(context))).await;
+            let accepted = alarm
+                .until_moving(|| streams.idle_until(), poll_fn(|context| self.poll_accept(context)))
+                .await;
             match accepted {
                 Ok(None) => return Ok(()),
                 Ok(Some(stream)) => {
                     let (request, respond) = stream?;
                     self.begin_stream(request, respond);
                 }
-                // Idle for too long, and then not gone within the same time again.
-                Err(_) if self.is_closing => return Ok(()),
-                Err(_) => {
-                    self.close();
-                    streams.idle_since.set(Instant::now());
-                }
+                Err(_) if streams.are_closing.get() => return Ok(()),
+                Err(_) => self.close(),
             }
         }
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
-        if self.thread.is_draining() && !self.is_closing {
+        if self.thread.is_draining() && !self.streams.are_closing.get() {
             self.close();
         }
         self.connection.poll_accept(context)
@@ -141,7 +148,8 @@ impl<'c> Http2Connection<'c> {
 
     /// GOAWAY: streams that have begun end as usual, no others begin.
     fn close(&mut self) {
-        self.is_closing = true;
+        self.streams.are_closing.set(true);
+        self.streams.idle_since.set(Instant::now());
         self.connection.graceful_shutdown();
     }
 
@@ -279,8 +287,8 @@ impl RequestBody for Http2Body<'_> {
         Ok(has_part.then_some(&self.part))
     }
 
-    fn is_done(&self) -> bool {
-        self.is_done
+    fn can_be_passed_over(&self) -> bool {
+        true
     }
 }
 

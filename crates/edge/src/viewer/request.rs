@@ -85,6 +85,6 @@ pub(crate) trait RequestBody {
     /// The next stretch; none at the body's exact end. What was returned before has been dealt with.
     async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault>;
 
-    /// Whether the end has been seen.
-    fn is_done(&self) -> bool;
+    /// Whether the rest, if there is one, will not stand in the way of another request.
+    fn can_be_passed_over(&self) -> bool;
 }
