@@ -324,3 +324,23 @@ async fn an_upload_goes_on_while_the_response_streams() {
     at_origin.send("0\r\n\r\n").await;
     assert_eq!(within("the end", viewer.chunk()).await, b"");
 }
+
+#[tokio::test]
+async fn an_origin_that_neither_reads_nor_answers_is_504() {
+    let origin = FakeOrigin::bind().await;
+    let mut settings = http_origin(origin.address());
+    settings.read_timeout_seconds = 1;
+    let edge = TestEdge::with([distribution("api.test", settings)]).await;
+    let mut viewer = FakeViewer::connect(edge.http).await;
+    viewer.send("POST / HTTP/1.1\r\nHost: api.test\r\nContent-Length: 100000000\r\n\r\n").await;
+    let _at_origin = origin.accept().await;
+    let part = vec![0; 1024 * 1024];
+    // More than sockets hold.
+    for _ in 0..50 {
+        if tokio::time::timeout(std::time::Duration::from_millis(200), viewer.try_send(&part)).await.is_err()
+        {
+            break;
+        }
+    }
+    assert_eq!(viewer.response().await.status(), 504);
+}

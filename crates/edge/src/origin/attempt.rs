@@ -49,13 +49,23 @@ pub(super) struct Ended {
 
 /// How far the request has gone out, for the side that waits for the response.
 struct Sending {
-    is_complete: Cell<bool>,
+    state: Cell<SendingState>,
     last_progress: Cell<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SendingState {
+    /// An origin that is still being told has no reason to answer yet.
+    UnderWay,
+    /// The origin has it all.
+    Complete,
+    /// The origin took no more of it; it may still answer.
+    Abandoned,
 }
 
 impl Sending {
     fn new() -> Self {
-        Self { is_complete: Cell::new(false), last_progress: Cell::new(Instant::now()) }
+        Self { state: Cell::new(SendingState::UnderWay), last_progress: Cell::new(Instant::now()) }
     }
 
     fn progress(&self) {
@@ -63,8 +73,24 @@ impl Sending {
     }
 
     fn complete(&self) {
-        self.is_complete.set(true);
+        self.state.set(SendingState::Complete);
         self.progress();
+    }
+
+    fn abandon(&self) {
+        self.state.set(SendingState::Abandoned);
+    }
+
+    fn is_complete(&self) -> bool {
+        self.state.get() == SendingState::Complete
+    }
+
+    /// Since when the origin has had nothing to wait for; `begun_at` is when we began to wait for it.
+    fn silent_since(&self, begun_at: Instant) -> Instant {
+        match self.state.get() {
+            SendingState::UnderWay => Instant::now(),
+            SendingState::Complete | SendingState::Abandoned => self.last_progress.get().max(begun_at),
+        }
     }
 }
 
@@ -100,6 +126,7 @@ impl Attempt<'_, '_, '_> {
                 Poll::Ready(part) => part,
                 Poll::Pending => {
                     if !head.is_empty() && self.write(&mut [IoSlice::new(head)]).await.is_err() {
+                        sending.abandon();
                         return Ok(());
                     }
                     head = b"";
@@ -109,6 +136,7 @@ impl Attempt<'_, '_, '_> {
             };
             let part = part.map_err(|_| ViewerFault::BodyTooSlow)??;
             if self.write_part(std::mem::take(&mut head), part).await.is_err() {
+                sending.abandon();
                 return Ok(());
             }
             if part.is_none() {
@@ -172,7 +200,7 @@ impl Attempt<'_, '_, '_> {
             viewer.response.write(part, is_last, viewer.alarm).await?;
             if is_last {
                 // Bytes behind the end are an answer to nothing we asked.
-                let is_exact = stretch.end == input.len() && sending.is_complete.get();
+                let is_exact = stretch.end == input.len() && sending.is_complete();
                 return Ok(Ended { is_reusable: is_exact && persists, origin_keeps_it_for });
             }
             drop(input);
@@ -237,13 +265,7 @@ impl Attempt<'_, '_, '_> {
         let begun_at = Instant::now();
         let completes_by = self.completes_by;
         let deadline = || {
-            // An origin that is still being told has no reason to answer yet.
-            let silent_since = if sending.is_complete.get() {
-                sending.last_progress.get().max(begun_at)
-            } else {
-                Instant::now()
-            };
-            let by = silent_since + self.read_timeout;
+            let by = sending.silent_since(begun_at) + self.read_timeout;
             completes_by.map_or(by, |completes_by| completes_by.min(by))
         };
         let transport: &Transport = &self.connection.transport;
@@ -255,7 +277,7 @@ impl Attempt<'_, '_, '_> {
                 );
             }
             // While there is a body to read, whoever reads it learns first.
-            if !sending.is_complete.get() {
+            if sending.state.get() == SendingState::UnderWay {
                 return Poll::Pending;
             }
             response.poll_left(context).map(|()| Err(ViewerFault::Left.into()))
