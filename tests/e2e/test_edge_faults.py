@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from harness.config import api_distribution, behavior, origin_at
 from harness.demo import DemoApi, image_form, json_bytes, log_in
 from harness.http1 import PeerClosed, chunk, head_bytes, spawn
-from harness.origin import always, once_per_connection
+from harness.origin import always, answer_bytes, once_per_connection
 from harness.waiting import wait_until
 
 BOTH_VERSIONS = pytest.mark.parametrize("version", ["1.1", "2"])
@@ -289,18 +289,26 @@ def test_c5_post_never_fails_when_node_closes_after_five_seconds(mantlet):
     assert statuses == [200] * 48
 
 
-def test_c5_bytes_after_an_answer_are_never_somebody_elses_answer(front):
+@pytest.mark.parametrize("writes", ["one-write", "two-writes"])
+def test_c5_bytes_after_an_answer_are_never_somebody_elses_answer(front, writes):
+    """They are there before the next request, so no origin can mean them as its answer."""
+    sent = []
+
     def script(connection):
         while True:
             connection.read_request()
-            connection.answer(body=b"mine")
-            connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nsmuggled")
+            answer = answer_bytes(body=b"mine")
+            smuggled = answer_bytes(body=b"smuggled")
+            for data in [answer + smuggled] if writes == "one-write" else [answer, smuggled]:
+                connection.send(data)
+            sent.append(connection.number)
 
     _, viewer = front(script)
     with viewer.http1() as connection:
-        for _ in range(10):
+        for number in range(20):
             answer = connection.ask("GET", "/", viewer.with_host())
             assert answer.body == b"mine"
+            wait_until(lambda so_far=number + 1: len(sent) == so_far, "the bytes to be sent")
 
 
 # C8: which failure is which
