@@ -210,6 +210,11 @@ struct OpenThreadLog {
 }
 
 impl ThreadLog {
+    /// Whether anything is logged at all.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Logs a record: formats it, never waits.
     pub(crate) fn log(&self, record: &Record<'_>) {
         if let Some(open) = &self.open {

@@ -4,6 +4,7 @@
 //! where it is while deadlines move on, and set anew only when it goes off too early or must go off
 //! sooner.
 
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -35,6 +36,16 @@ impl Alarm {
         future: F,
     ) -> Result<F::Output, TimedOut> {
         self.until_moving(|| deadline, future).await
+    }
+
+    /// Waits for `future`, but not longer than `limit`. What is ready at once costs no look at the clock.
+    pub(crate) async fn within<F: Future>(
+        &mut self,
+        limit: Duration,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        let deadline = OnceCell::new();
+        self.until_moving(|| *deadline.get_or_init(|| Instant::now() + limit), future).await
     }
 
     /// Waits for `future` until a deadline that may have moved by the time it is reached.

@@ -138,7 +138,9 @@ impl Drop for Transcript<'_> {
             origin_first_byte: self.origin_first_byte,
         };
         self.thread.metrics.request(self.distribution.as_ref().map(|found| &*found.id), &counts);
-        self.thread.log.log(&self.record(time_taken));
+        if self.thread.log.is_open() {
+            self.thread.log.log(&self.record(time_taken));
+        }
     }
 }
 

@@ -106,7 +106,8 @@ impl Attempt<'_, '_, '_> {
         if self.exchange.request.has_body() {
             let upload = self.upload(&mut **body, &sending);
             let download = self.download(&mut response_side, transcript, &sending);
-            both(upload, download).await
+            // Boxed, so that requests without a body carry no room for it.
+            Box::pin(both(upload, download)).await
         } else {
             self.write(&mut [IoSlice::new(self.head)]).await?;
             sending.complete();

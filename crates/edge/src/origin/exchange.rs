@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use behavior::{FieldSink, OriginRequest, Scheme, origin_query, write_origin_fields};
 use edge_config::{LinkedCacheBehavior, Method, OriginAddress, OriginProtocolPolicy};
-use http1::{BodyFraming, HeadWriter, KnownField, WriteError};
+use http1::{BodyFraming, HeadWriter, WriteError};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
@@ -155,7 +155,8 @@ impl OriginExchange<'_, '_> {
             return Ok(idle);
         }
         let endpoint = Rc::new(endpoint.clone());
-        let opening = origins.open(&self.cache_behavior.origin, &endpoint);
+        // Boxed, so that requests that find an idle connection carry no room for it.
+        let opening = Box::pin(origins.open(&self.cache_behavior.origin, &endpoint));
         let opened = match completes_by {
             None => opening.await,
             Some(deadline) => match tokio::time::timeout_at(deadline, opening).await {
@@ -194,7 +195,7 @@ struct OriginHead<'a> {
 
 impl FieldSink for OriginHead<'_> {
     fn field(&mut self, name: &str, value: &[&[u8]]) {
-        if KnownField::from_name(name.as_bytes()) == Some(KnownField::Host) {
+        if name.eq_ignore_ascii_case("host") {
             self.host.clear();
             for part in value {
                 self.host.extend_from_slice(part);

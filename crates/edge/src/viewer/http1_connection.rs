@@ -42,7 +42,8 @@ pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
             Next::Request => {}
             Next::Close => return,
             Next::Reset => return transport.reset_on_close(),
-            Next::Linger => return connection.linger().await,
+            // Boxed, as below, so that connections that wait do not hold room for it.
+            Next::Linger => return Box::pin(connection.linger()).await,
         }
     }
 }
@@ -86,7 +87,9 @@ impl Connection<'_> {
         match self.read_head(&mut head, &mut input, received_at).await {
             Ok(head_len) => self.serve_request(&head, input, head_len, received_at).await,
             Err(NoRequest::Ended) => Next::Close,
-            Err(NoRequest::Refused(failure)) => self.refuse(failure, input.len(), received_at).await,
+            Err(NoRequest::Refused(failure)) => {
+                Box::pin(self.refuse(failure, input.len(), received_at)).await
+            }
         }
     }
 
@@ -102,7 +105,7 @@ impl Connection<'_> {
             }
             if thread.is_draining() { Poll::Ready(None) } else { Poll::Pending }
         });
-        let read = self.alarm.until(Instant::now() + VIEWER_IDLE_MAX, reading).await.ok().flatten();
+        let read = self.alarm.within(VIEWER_IDLE_MAX, reading).await.ok().flatten();
         read.filter(|bytes| !bytes.is_empty())
     }
 
@@ -223,7 +226,7 @@ impl Connection<'_> {
             io::Result::Ok(())
         };
         // However it ends, the connection is closed next.
-        let _ = self.alarm.until(Instant::now() + LINGER_TIME_MAX, lingering).await;
+        let _ = self.alarm.within(LINGER_TIME_MAX, lingering).await;
     }
 }
 
@@ -302,7 +305,7 @@ impl<'c> Http1Body<'c> {
                 }
             }
         };
-        let in_time = alarm.until(Instant::now() + BODY_DRAIN_TIME_MAX, draining).await.is_ok();
+        let in_time = alarm.within(BODY_DRAIN_TIME_MAX, draining).await.is_ok();
         in_time && self.decoder.is_done()
     }
 
@@ -458,7 +461,7 @@ impl ResponseWriter for Http1Response<'_> {
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
         let sending = self.send(part, is_last);
-        match alarm.until(Instant::now() + VIEWER_WRITE_TIME_MAX, sending).await {
+        match alarm.within(VIEWER_WRITE_TIME_MAX, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ViewerFault::Left),
             Err(_) => Err(ViewerFault::ReadsTooSlowly),

@@ -378,7 +378,7 @@ impl ResponseWriter for Http2Response<'_> {
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
         let sending = self.send(part, is_last);
-        match alarm.until(Instant::now() + VIEWER_WRITE_TIME_MAX, sending).await {
+        match alarm.within(VIEWER_WRITE_TIME_MAX, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ViewerFault::Left),
             Err(_) => Err(ViewerFault::ReadsTooSlowly),

@@ -32,7 +32,8 @@ pub(crate) async fn serve(
             let peer = Peer { address, scheme, tls: None };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
-        Scheme::Https => serve_tls(thread, stream, address).await,
+        // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
+        Scheme::Https => Box::pin(serve_tls(thread, stream, address)).await,
     }
 }
 
@@ -53,6 +54,6 @@ async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: Soc
     let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts) };
     match alpn {
         Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
-        Alpn::Http2 => http2_connection::serve(thread, stream, peer).await,
+        Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,
     }
 }
