@@ -16,7 +16,8 @@ pub enum BodyError {
     /// (RFC 9112 §7.1).
     #[error("a chunk's size is malformed")]
     ChunkSize,
-    /// A chunk extension. RFC 9112 §7.1.1 lets a recipient ignore them; nobody uses them but smugglers.
+    /// A chunk extension. RFC 9112 §7.1.1 has recipients ignore them, and they disagree about where one ends
+    /// (CVE-2025-55315). Nobody uses them but smugglers, so a shield is stricter.
     #[error("a chunk extension")]
     ChunkExtension,
     /// A chunk's size or data that CRLF does not end.
