@@ -229,8 +229,8 @@ def test_chunks_that_look_like_requests_stay_chunks(viewer, origin):
 
 
 def test_chunk_extension_is_refused_and_never_forwarded(viewer, origin):
-    """RFC 9112, section 7.1.1, has a recipient ignore it; where parsers disagree on where it ends, requests are
-    smuggled in it, so it is refused."""
+    """RFC 9112, section 7.1.1, has a recipient ignore it; where parsers disagree on where it ends,
+    requests are smuggled in it, so it is refused."""
     origin.requests_may_end_early = True
     with viewer.http1() as connection:
         fields = viewer.with_host([("Transfer-Encoding", "chunked")])

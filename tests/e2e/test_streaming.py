@@ -136,8 +136,8 @@ def test_a_gibibyte_up_grows_little(lonely):
     growth.check()
 
 
-def test_a_chunked_gibibyte_down_over_http2_grows_little(lonely):
-    """Over HTTP/2, where the test's own client is the slow one, a quarter of it."""
+def test_a_chunked_quarter_gibibyte_down_over_http2_grows_little(lonely):
+    """A quarter, since over HTTP/2 the test's own client is the slow one."""
     size = GIB // 4
 
     def script(connection):
