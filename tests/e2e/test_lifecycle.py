@@ -174,13 +174,13 @@ def test_sigterm_lets_a_stream_finish(data_dir):
     origin.close()
 
 
-@pytest.mark.parametrize("version", ["1.1", "2"])
-def test_sigterm_with_an_idle_connection_exits_at_once(data_dir, origin, version):
+@pytest.mark.parametrize("kind", ["1.1", "2", "2 that is deaf"])
+def test_sigterm_with_an_idle_connection_exits_at_once(data_dir, origin, kind):
     with Mantlet(data_dir) as mantlet:
         viewer = mantlet.create(api_distribution(origin_at(origin.port))).viewer
-        with viewer.http2() if version == "2" else viewer.http1() as connection:
+        with viewer.http1() if kind == "1.1" else viewer.http2() as connection:
             assert connection.ask("GET", "/", viewer.with_host()).status == 200
-            if version == "2":
+            if kind == "2":
                 # A living viewer hears the GOAWAY and leaves (RFC 9113, section 6.8).
                 spawn(leave_when_told, connection)
             # Far below the drain limit of 30 s.

@@ -52,7 +52,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
     let distribution = select_distribution(thread, request)?;
     transcript.distribution = Some(Rc::clone(&distribution));
 
-    // 6: the cache behavior, and whether it serves such a request.
+    // 5: the cache behavior, and whether it serves such a request.
     let path = request.head.path();
     let cache_behavior =
         select_cache_behavior(&distribution, path).map_err(|_| Failure::Refused(EdgeError::BadRequest))?;
@@ -65,7 +65,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
         Admission::Refused(error) => return Err(Failure::Refused(error)),
     };
 
-    // 8, 9, 10: what the origin gets, the exchange with it, and what the viewer gets of it, both
+    // 6, 7, 8: what the origin gets, the exchange with it, and what the viewer gets of it, both
     // bodies streaming.
     let exchange = OriginExchange { thread, request, cache_behavior, method };
     origin::send(&exchange, viewer, transcript).await
