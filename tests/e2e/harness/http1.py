@@ -1,5 +1,6 @@
 """Just enough HTTP/1.1 to see exactly what travels: nothing is repaired, nothing is hidden."""
 
+import contextlib
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -194,6 +195,11 @@ class Wire:
 
     def close(self):
         self.socket.close()
+
+    def shut_down(self):
+        """Ends both directions; whoever reads sees the end."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def reset(self):
         """Closes with RST instead of FIN."""

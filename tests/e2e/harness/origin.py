@@ -77,6 +77,10 @@ class OriginConnection:
     def close(self):
         self.wire.close()
 
+    def shut_down(self):
+        """Wakes whoever waits for this connection; its own thread closes it."""
+        self.wire.shut_down()
+
     def reset(self):
         self.wire.reset()
 
@@ -118,7 +122,8 @@ class RecordingOrigin:
         self._changed = threading.Condition()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port = self._listener.getsockname()[1]
-        spawn(self._accept)
+        self._is_closing = False
+        self._accepting = spawn(self._accept)
 
     def record(self, request):
         with self._changed:
@@ -146,9 +151,16 @@ class RecordingOrigin:
         wait_until(lambda: len(self.connections) >= count, f"{count} origin connections")
 
     def close(self):
+        """Ends every thread before its socket is closed: a descriptor that is closed under a thread that is
+        about to use it may be the next origin's by then, whose connection that thread would take."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join(PATIENCE)
         self._listener.close()
-        for connection in list(self.connections):
-            connection.close()
+        for connection in self.connections:
+            connection.shut_down()
 
     def _accept(self):
         while True:
@@ -166,13 +178,18 @@ class RecordingOrigin:
             self.script(connection)
         except PeerClosed as closed:
             if closed.received and not self.requests_may_end_early:
-                self.misdeeds.append(f"a request ended early: {closed.received[:200]!r}")
+                self._misdeed(f"a request ended early: {closed.received[:200]!r}")
         except (BrokenPipeError, ConnectionResetError):
             pass  # The edge may leave whenever it likes.
         except OSError:
             if connection.wire.socket.fileno() >= 0:
-                self.misdeeds.append(traceback.format_exc())
+                self._misdeed(traceback.format_exc())
         except Exception:
-            self.misdeeds.append(traceback.format_exc())
+            self._misdeed(traceback.format_exc())
         finally:
             connection.close()
+
+    def _misdeed(self, text):
+        """What only a broken edge, or a broken script, can have done; not what our own closing does."""
+        if not self._is_closing:
+            self.misdeeds.append(text)
