@@ -55,13 +55,14 @@ fn redirect(version: HttpVersion, method: Method) -> Admission {
 
 /// Where a redirect to HTTPS leads. `host` is validated and may carry the port of the HTTP listener.
 pub fn redirect_location(host: &str, https_port: u16, path: &str, query: Option<&str>) -> String {
-    let name = without_port(host);
+    let name = host_without_port(host);
     let port = if https_port == 443 { String::new() } else { format!(":{https_port}") };
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
     format!("https://{name}{port}{path}{query}")
 }
 
-fn without_port(host: &str) -> &str {
+/// A validated `Host` without its port; an IPv6 address keeps its brackets.
+pub fn host_without_port(host: &str) -> &str {
     match host.rfind(':') {
         Some(colon) if !host.ends_with(']') => &host[..colon],
         _ => host,

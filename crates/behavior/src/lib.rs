@@ -19,7 +19,7 @@ mod path;
 mod selection;
 mod viewer_response;
 
-pub use admit::{Admission, admit_viewer, redirect_location};
+pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
 pub use edge_error::{AnswerFormat, EdgeError};
 pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, write_origin_fields};

@@ -73,11 +73,6 @@ impl Snapshot {
         self.names.get(name).map(AsRef::as_ref)
     }
 
-    /// The ids of the distributions that refer to a resource, in order.
-    pub fn referrers(&self, resource: &ResourceId) -> impl Iterator<Item = &str> {
-        self.referrers.get(resource).into_iter().flatten().map(AsRef::as_ref)
-    }
-
     /// A resource's bundle and its revision.
     pub fn resource(&self, resource: &ResourceId) -> Option<(Revision, &Arc<Bundle>)> {
         self.resources.get(resource).map(|found| (found.revision, &found.bundle))

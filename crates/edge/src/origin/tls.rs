@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use behavior::host_without_port;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -99,18 +100,11 @@ impl TlsNames {
             let text = text.trim_start_matches('[').trim_end_matches(']');
             ServerName::try_from(text.to_ascii_lowercase()).ok()
         };
-        match (name(without_port(host)), name(origin)) {
+        match (name(host_without_port(host)), name(origin)) {
             (Some(sni), other) => Ok(Self { other: other.filter(|other| *other != sni), sni }),
             (None, Some(sni)) => Ok(Self { sni, other: None }),
             (None, None) => Err(OriginFailure::UnverifiableName),
         }
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rfind(':') {
-        Some(colon) if !host.ends_with(']') => &host[..colon],
-        _ => host,
     }
 }
 
