@@ -1,22 +1,24 @@
 //! How a change becomes durable: one small transaction, with what it expects of the store.
 //!
 //! References and unique names are kept consistent without a lock. A change that adds a reference
-//! expects the referred bundle to exist, and writes the `integrity` record; it does not compare that
+//! expects the referred record to exist, and writes the `integrity` record; it does not compare that
 //! record, so many such changes can be in flight and share one flush to disk. A change that takes
 //! something away, or that takes a name, also compares `integrity`: it was checked against the
 //! snapshot of that revision, and if anything was added since, it is checked again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_api::ApiError;
-use edge_config::{ResourceId, ResourceKind, Revision, Snapshot};
+use edge_config::{Revision, Snapshot};
 use store::{CommitError, Condition, Key, StorageError, Transaction, TransactionFault, Write};
 use tokio::time::timeout;
 
 use crate::control::Control;
-use crate::errors::{internal, no_such_policy, unavailable};
+use crate::errors::{internal, unavailable};
 use crate::limits::SNAPSHOT_WAIT_DURATION;
 use crate::records::integrity_key;
+use crate::reference::Reference;
 
 /// What a change expects of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +28,14 @@ pub(crate) enum Expectation {
     /// The caller reference was never used.
     CallerReference,
     /// A referred resource exists.
-    Reference(ResourceId),
+    Reference(Reference),
+    /// Nobody of the kind has this text in that index.
+    Name {
+        /// The index.
+        index: &'static str,
+        /// The text.
+        text: String,
+    },
     /// No reference or name was added since it was checked.
     Integrity,
     /// The tags are as they were read.
@@ -56,11 +65,24 @@ impl Change {
         self
     }
 
-    /// Expects every referred resource to have its bundle.
-    pub(crate) fn expect_references(mut self, account_id: &str, references: Vec<ResourceId>) -> Self {
-        for reference in references {
-            let key = feed::delete_bundle(account_id, &reference).key().clone();
-            self = self.expect(Expectation::Reference(reference), key, Condition::Exists);
+    /// Expects every referred resource to exist, and keeps the index of references.
+    pub(crate) fn change_references(
+        mut self,
+        account_id: &str,
+        user: &Reference,
+        before: &BTreeSet<Reference>,
+        after: &BTreeSet<Reference>,
+    ) -> Self {
+        for reference in after {
+            if let Some(key) = reference.record_key(account_id) {
+                self = self.expect(Expectation::Reference(reference.clone()), key, Condition::Exists);
+            }
+        }
+        for added in after.difference(before) {
+            self = self.put(added.index_key(account_id, user), Vec::new());
+        }
+        for removed in before.difference(after) {
+            self = self.delete(removed.index_key(account_id, user));
         }
         self
     }
@@ -112,16 +134,27 @@ impl Control {
         }
     }
 
-    /// The revision at which references and names last changed, and a snapshot that shows it.
-    pub(crate) async fn current_snapshot(&self) -> Result<(Integrity, Arc<Snapshot>), ApiError> {
+    /// The revision at which references and names last changed.
+    pub(crate) async fn integrity(&self) -> Result<Integrity, ApiError> {
         let record = self.store().get(&integrity_key(self.account_id())).await.map_err(storage)?;
-        let integrity = record.map(|record| record.revision);
-        let wanted = Revision(integrity.unwrap_or_default().0);
+        Ok(Integrity(record.map(|record| record.revision)))
+    }
+
+    /// That revision, and a snapshot that shows it.
+    pub(crate) async fn current_snapshot(&self) -> Result<(Integrity, Arc<Snapshot>), ApiError> {
+        let integrity = self.integrity().await?;
+        let snapshot = self.snapshot_at(integrity.0.unwrap_or_default()).await?;
+        Ok((integrity, snapshot))
+    }
+
+    /// A snapshot that shows what was committed up to a revision.
+    pub(crate) async fn snapshot_at(&self, revision: store::Revision) -> Result<Arc<Snapshot>, ApiError> {
+        let wanted = Revision(revision.0);
         let mut snapshots = self.snapshots();
         let shown =
             timeout(SNAPSHOT_WAIT_DURATION, snapshots.wait_for(|next| next.revision() >= wanted)).await;
         match shown {
-            Ok(Ok(snapshot)) => Ok((Integrity(integrity), Arc::clone(&snapshot))),
+            Ok(Ok(snapshot)) => Ok(Arc::clone(&snapshot)),
             Ok(Err(_)) | Err(_) => Err(unavailable()),
         }
     }
@@ -132,22 +165,15 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Answer(error) => error,
-            Refusal::Unmet(Expectation::Reference(resource)) => unknown_reference(&resource),
+            Refusal::Unmet(Expectation::Reference(reference)) => reference.missing(),
             Refusal::Unmet(Expectation::Record) => crate::entity_tag::precondition_failed(),
-            Refusal::Unmet(Expectation::Integrity | Expectation::Tags | Expectation::CallerReference) => {
-                unavailable()
-            }
+            Refusal::Unmet(
+                Expectation::Integrity
+                | Expectation::Tags
+                | Expectation::CallerReference
+                | Expectation::Name { .. },
+            ) => unavailable(),
         }
-    }
-}
-
-/// The error for a reference to something that does not exist.
-pub(crate) fn unknown_reference(resource: &ResourceId) -> ApiError {
-    match resource.kind {
-        ResourceKind::CachePolicy | ResourceKind::OriginRequestPolicy => {
-            no_such_policy(resource.kind, &resource.id)
-        }
-        ResourceKind::Distribution => crate::errors::no_such_distribution(),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::authentication::{Authentication, authenticate};
 use crate::dispatch::dispatch;
 use crate::identifier::new_request_id;
+use crate::quotas::Quotas;
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct ControlSettings {
     pub accept_unenforced: bool,
     /// Who may ask.
     pub authentication: Authentication,
+    /// How much there may be.
+    pub quotas: Quotas,
 }
 
 /// How a request came in.

@@ -39,9 +39,15 @@ macro_rules! implemented {
 }
 
 implemented! {
+    CloudFront cloudfront CreateCachePolicy => cache_policies::create,
     CloudFront cloudfront CreateDistribution => distributions::create,
     CloudFront cloudfront CreateDistributionWithTags => distributions::create_with_tags,
+    CloudFront cloudfront CreateOriginRequestPolicy => origin_request_policies::create,
+    CloudFront cloudfront CreateResponseHeadersPolicy => response_headers_policies::create,
+    CloudFront cloudfront DeleteCachePolicy => cache_policies::delete,
     CloudFront cloudfront DeleteDistribution => distributions::delete,
+    CloudFront cloudfront DeleteOriginRequestPolicy => origin_request_policies::delete,
+    CloudFront cloudfront DeleteResponseHeadersPolicy => response_headers_policies::delete,
     CloudFront cloudfront GetCachePolicy => cache_policies::get,
     CloudFront cloudfront GetCachePolicyConfig => cache_policies::get_config,
     CloudFront cloudfront GetDistribution => distributions::get,
@@ -57,7 +63,10 @@ implemented! {
     CloudFront cloudfront ListTagsForResource => tags::list,
     CloudFront cloudfront TagResource => tags::tag,
     CloudFront cloudfront UntagResource => tags::untag,
+    CloudFront cloudfront UpdateCachePolicy => cache_policies::update,
     CloudFront cloudfront UpdateDistribution => distributions::update,
+    CloudFront cloudfront UpdateOriginRequestPolicy => origin_request_policies::update,
+    CloudFront cloudfront UpdateResponseHeadersPolicy => response_headers_policies::update,
     Sts sts GetCallerIdentity => identity::get_caller_identity,
 }
 

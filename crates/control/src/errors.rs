@@ -4,7 +4,6 @@ use std::error::Error;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::ErrorCode;
-use edge_config::ResourceKind;
 
 /// Something broke that is not the caller's fault: the reason goes to the log, never to the caller.
 pub(crate) fn internal(error: &(dyn Error + 'static)) -> ApiError {
@@ -28,21 +27,4 @@ pub(crate) fn invalid_argument(message: impl Into<String>) -> ApiError {
 
 pub(crate) fn no_such_distribution() -> ApiError {
     ErrorCode::NoSuchDistribution.with_message("The specified distribution does not exist.")
-}
-
-/// A policy of the kind does not exist.
-pub(crate) fn no_such_policy(kind: ResourceKind, id: &str) -> ApiError {
-    let (code, kind) = match kind {
-        ResourceKind::OriginRequestPolicy => (ErrorCode::NoSuchOriginRequestPolicy, "origin request policy"),
-        ResourceKind::CachePolicy | ResourceKind::Distribution => {
-            (ErrorCode::NoSuchCachePolicy, "cache policy")
-        }
-    };
-    code.with_message(format!("The {kind} {id:?} does not exist. List the policies for their ids."))
-}
-
-pub(crate) fn no_such_response_headers_policy(id: &str) -> ApiError {
-    ErrorCode::NoSuchResponseHeadersPolicy.with_message(format!(
-        "The response headers policy {id:?} does not exist. List the policies for their ids."
-    ))
 }

@@ -19,6 +19,11 @@ pub(crate) fn new_domain_name(suffix: &HostName) -> Result<HostName, HostNameErr
     HostName::parse(&format!("d{}.{suffix}", base36(random(), LOWER)))
 }
 
+/// A new id of a policy or a key group.
+pub(crate) fn new_uuid() -> String {
+    Uuid::new_v4().to_string()
+}
+
 /// A new id of an answer.
 pub(crate) fn new_request_id() -> String {
     Uuid::new_v4().to_string()

@@ -44,5 +44,11 @@ pub(crate) const COMMIT_ATTEMPTS_MAX: usize = 32;
 /// The longest caller reference: it is an id in the store.
 pub(crate) const CALLER_REFERENCE_BYTES_MAX: usize = store::KEY_PART_BYTES_MAX;
 
+/// The longest id. Ours have 14 or 36 characters; names that serve as ids have up to 128.
+pub(crate) const ID_BYTES_MAX: usize = 128;
+
+/// The longest ARN of a web ACL: it is part of a key's kind in the store.
+pub(crate) const ARN_BYTES_MAX: usize = 400;
+
 /// Items in one page of a list, and how many there are when nobody says (API reference, `MaxItems`).
 pub(crate) const PAGE_ITEMS_MAX: usize = 100;

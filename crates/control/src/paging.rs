@@ -19,23 +19,6 @@ pub(crate) fn count(items: usize) -> i32 {
     i32::try_from(items).unwrap_or(i32::MAX)
 }
 
-/// The page of `items` after `marker`, in the order of their ids, and the next page's marker if there
-/// is one. A marker need not exist (any more): the page begins with what comes after it.
-pub(crate) fn page_of<T: Clone>(
-    items: impl IntoIterator<Item = T>,
-    id_of: impl Fn(&T) -> &str,
-    marker: Option<&str>,
-    max_items: usize,
-) -> (Vec<T>, Option<String>) {
-    let mut rest: Vec<T> =
-        items.into_iter().filter(|item| marker.is_none_or(|marker| id_of(item) > marker)).collect();
-    rest.sort_by(|left, right| id_of(left).cmp(id_of(right)));
-    let more = rest.len() > max_items;
-    rest.truncate(max_items);
-    let next_marker = rest.last().filter(|_| more).map(|last| id_of(last).to_owned());
-    (rest, next_marker)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,14 +31,5 @@ mod tests {
         for text in ["", "0", "-1", "many"] {
             assert_eq!(max_items(Some(text)).unwrap_err().code, "InvalidArgument", "{text}");
         }
-    }
-
-    #[test]
-    fn pages_follow_each_other_without_overlap() {
-        let all = ["c", "a", "b"];
-        assert_eq!(page_of(all, |id| id, None, 2), (vec!["a", "b"], Some("b".to_owned())));
-        assert_eq!(page_of(all, |id| id, Some("b"), 2), (vec!["c"], None));
-        assert_eq!(page_of(all, |id| id, Some("bb"), 2), (vec!["c"], None), "a marker that is gone");
-        assert_eq!(page_of(all, |id| id, Some("z"), 2), (vec![], None));
     }
 }

@@ -1,28 +1,99 @@
 //! The quotas of the API, in one place. The numbers are those of the Developer Guide, "Quotas", unless
 //! a comment says otherwise.
+//!
+//! [`Quotas`] are those that an account can have raised with AWS, and an operator here with a file; the
+//! constants are bounds of the protocol.
 
 use std::ops::RangeInclusive;
 
-/// Origins of a distribution.
-pub(crate) const ORIGINS_MAX: usize = 100;
-/// Origin groups of a distribution.
-pub(crate) const ORIGIN_GROUPS_MAX: usize = 10;
-/// Cache behaviors of a distribution, the default one not counted.
-pub(crate) const CACHE_BEHAVIORS_MAX: usize = 75;
-/// Alternate domain names of a distribution.
-pub(crate) const ALIASES_MAX: usize = 100;
-/// Tags of a resource.
-pub(crate) const TAGS_MAX: usize = 50;
-/// Custom headers of an origin.
-pub(crate) const ORIGIN_CUSTOM_HEADERS_MAX: usize = 30;
+use serde::Deserialize;
+
+/// How many there may be of what costs memory or time. Each has an error of its own, `TooMany…`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Quotas {
+    /// Distributions of the account. AWS begins with 500; one machine here was measured with 10,000.
+    pub distributions: usize,
+    /// Cache policies, AWS's own not counted.
+    pub cache_policies: usize,
+    /// Origin request policies, AWS's own not counted.
+    pub origin_request_policies: usize,
+    /// Response headers policies, AWS's own not counted.
+    pub response_headers_policies: usize,
+    /// Public keys.
+    pub public_keys: usize,
+    /// Key groups.
+    pub key_groups: usize,
+    /// Origin access controls.
+    pub origin_access_controls: usize,
+    /// Real-time log configurations.
+    pub realtime_log_configs: usize,
+    /// Continuous deployment policies.
+    pub continuous_deployment_policies: usize,
+    /// Origins of a distribution.
+    pub origins_per_distribution: usize,
+    /// Origin groups of a distribution.
+    pub origin_groups_per_distribution: usize,
+    /// Cache behaviors of a distribution, the default one not counted.
+    pub cache_behaviors_per_distribution: usize,
+    /// Alternate domain names of a distribution.
+    pub aliases_per_distribution: usize,
+    /// Key groups of a distribution.
+    pub key_groups_per_distribution: usize,
+    /// Public keys of a key group.
+    pub public_keys_per_key_group: usize,
+    /// Tags of a resource.
+    pub tags_per_resource: usize,
+    /// Custom headers of an origin.
+    pub custom_headers_per_origin: usize,
+    /// Headers that a cache policy, an origin request policy or `ForwardedValues` names.
+    pub headers_per_policy: usize,
+    /// Cookies that one of them names.
+    pub cookies_per_policy: usize,
+    /// Query strings that one of them names.
+    pub query_strings_per_policy: usize,
+    /// Custom headers of a response headers policy.
+    pub custom_headers_per_response_headers_policy: usize,
+    /// Headers that a response headers policy removes.
+    pub removed_headers_per_response_headers_policy: usize,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        Self {
+            distributions: 20_000,
+            cache_policies: 20,
+            origin_request_policies: 20,
+            response_headers_policies: 20,
+            public_keys: 10,
+            key_groups: 10,
+            origin_access_controls: 100,
+            // "Quotas" names no number; one for each behavior of a large distribution.
+            realtime_log_configs: 150,
+            continuous_deployment_policies: 20,
+            origins_per_distribution: 100,
+            origin_groups_per_distribution: 10,
+            cache_behaviors_per_distribution: 75,
+            aliases_per_distribution: 100,
+            key_groups_per_distribution: 4,
+            public_keys_per_key_group: 5,
+            tags_per_resource: 50,
+            custom_headers_per_origin: 30,
+            headers_per_policy: 10,
+            cookies_per_policy: 10,
+            query_strings_per_policy: 10,
+            custom_headers_per_response_headers_policy: 10,
+            removed_headers_per_response_headers_policy: 10,
+        }
+    }
+}
+
 /// Characters of a custom header's name.
 pub(crate) const ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX: usize = 256;
 /// Characters of a custom header's value.
 pub(crate) const ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX: usize = 1783;
 /// Characters of all custom headers of an origin, names and values.
 pub(crate) const ORIGIN_CUSTOM_HEADERS_BYTES_MAX: usize = 10_240;
-/// Headers, cookies and query strings that `ForwardedValues` names, of each.
-pub(crate) const FORWARDED_NAMES_MAX: usize = 10;
 /// Custom error responses of a distribution: there are no more codes.
 pub(crate) const CUSTOM_ERROR_RESPONSES_MAX: usize = 11;
 

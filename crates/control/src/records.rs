@@ -3,12 +3,14 @@
 //! A record is versioned JSON of our own. The API's shapes stand inside it as `aws-api` writes them.
 
 use aws_api::cloudfront::{DistributionConfig, Tag};
-use aws_api::shape::Timestamp;
+use aws_api::shape::{Structure, Timestamp};
 use aws_api::{from_json, to_json};
 use edge_config::HostName;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use store::Key;
+
+use crate::kind::Kind;
 
 /// Raised whenever the bytes of a record mean something else than before.
 const SCHEMA: u32 = 1;
@@ -19,6 +21,16 @@ pub(crate) const DISTRIBUTION_KIND: &str = "distribution";
 /// Where a distribution is kept.
 pub(crate) fn distribution_key(account_id: &str, id: &str) -> Key {
     Key::new(account_id, DISTRIBUTION_KIND, id)
+}
+
+/// Where a resource of any kind is kept.
+pub(crate) fn resource_key(account_id: &str, kind: Kind, id: &str) -> Key {
+    Key::new(account_id, kind.as_str(), id)
+}
+
+/// Which resource of a kind has a text that no two may share: a name, a caller reference.
+pub(crate) fn name_key(account_id: &str, kind: Kind, index: &str, text: &str) -> Key {
+    Key::new(account_id, format!("{index}/{}", kind.as_str()), text)
 }
 
 /// Which distribution a caller reference was used for.
@@ -32,9 +44,10 @@ pub(crate) fn tags_key(account_id: &str, id: &str) -> Key {
 }
 
 /// Written by every change of references or unique names. Whoever takes away what others may have
-/// begun to use compares it.
+/// begun to use compares it. It lies among the bundles, so that the snapshot's revision passes it even
+/// where a change has no bundle.
 pub(crate) fn integrity_key(account_id: &str) -> Key {
-    Key::new(account_id, "integrity", "references-and-names")
+    feed::marker_key(account_id, "integrity")
 }
 
 /// Why bytes in the store are no record that this release can read.
@@ -85,12 +98,11 @@ struct StoredDistribution {
 
 impl DistributionRecord {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, RecordError> {
-        let config = String::from_utf8_lossy(&to_json(&self.config)).into_owned();
         let stored = StoredDistribution {
             schema: SCHEMA,
             domain_name: self.domain_name.clone(),
             last_modified_milliseconds: self.last_modified_time.unix_milliseconds(),
-            config: RawValue::from_string(config).map_err(RecordError::Malformed)?,
+            config: raw_json(&self.config)?,
         };
         serde_json::to_vec(&stored).map_err(RecordError::Malformed)
     }
@@ -100,11 +112,57 @@ impl DistributionRecord {
         let stored: StoredDistribution = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
         Ok(Self {
             domain_name: stored.domain_name,
-            last_modified_time: Timestamp::from_unix_milliseconds(stored.last_modified_milliseconds)
-                .map_err(|_| RecordError::Time)?,
+            last_modified_time: time_of(stored.last_modified_milliseconds)?,
             config: from_json(stored.config.get().as_bytes()).map_err(RecordError::Configuration)?,
         })
     }
+}
+
+/// A resource that is a configuration under an id, with defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ConfigRecord<C> {
+    pub(crate) created_time: Timestamp,
+    pub(crate) last_modified_time: Timestamp,
+    pub(crate) config: C,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredConfig {
+    schema: u32,
+    created_milliseconds: i64,
+    last_modified_milliseconds: i64,
+    config: Box<RawValue>,
+}
+
+impl<C: Structure + Default> ConfigRecord<C> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        let stored = StoredConfig {
+            schema: SCHEMA,
+            created_milliseconds: self.created_time.unix_milliseconds(),
+            last_modified_milliseconds: self.last_modified_time.unix_milliseconds(),
+            config: raw_json(&self.config)?,
+        };
+        serde_json::to_vec(&stored).map_err(RecordError::Malformed)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        check_schema(bytes)?;
+        let stored: StoredConfig = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+        Ok(Self {
+            created_time: time_of(stored.created_milliseconds)?,
+            last_modified_time: time_of(stored.last_modified_milliseconds)?,
+            config: from_json(stored.config.get().as_bytes()).map_err(RecordError::Configuration)?,
+        })
+    }
+}
+
+fn raw_json(structure: &dyn Structure) -> Result<Box<RawValue>, RecordError> {
+    let json = String::from_utf8_lossy(&to_json(structure)).into_owned();
+    RawValue::from_string(json).map_err(RecordError::Malformed)
+}
+
+fn time_of(milliseconds: i64) -> Result<Timestamp, RecordError> {
+    Timestamp::from_unix_milliseconds(milliseconds).map_err(|_| RecordError::Time)
 }
 
 #[derive(Serialize, Deserialize)]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_api::cloudfront::{
-    AllowedMethods, CustomOriginConfig, DefaultCacheBehavior, DistributionConfig, Method, Origin,
-    OriginProtocolPolicy, Origins, ViewerProtocolPolicy,
+    AllowedMethods, CreateDistributionRequest, CustomOriginConfig, DefaultCacheBehavior, DistributionConfig,
+    GetDistributionRequest, GetDistributionResult, Method, Origin, OriginProtocolPolicy, Origins,
+    UpdateDistributionRequest, ViewerProtocolPolicy,
 };
 use bytes::Bytes;
 use edge_config::{HostName, Revision};
@@ -17,8 +18,9 @@ use tokio::time::timeout;
 
 use crate::control::Caller;
 use crate::managed::{ALL_VIEWER_ID, CACHING_DISABLED_ID};
+use crate::operations::distributions;
 use crate::records::integrity_key;
-use crate::{Authentication, Control, ControlSettings, Transport, seed_managed_policies};
+use crate::{Authentication, Control, ControlSettings, Quotas, Transport, seed_managed_policies};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: true };
@@ -62,6 +64,29 @@ impl TestControl {
         self.applied.send_replace(revision);
     }
 
+    /// The id of a new distribution.
+    pub(crate) async fn create_distribution(&self, config: DistributionConfig) -> String {
+        let input = CreateDistributionRequest { distribution_config: config };
+        let created = distributions::create(&self.control, &self.caller, input).await.unwrap();
+        created.distribution.unwrap().id
+    }
+
+    /// Replaces the configuration of a distribution, whatever its version is.
+    pub(crate) async fn update_distribution(&self, id: &str, distribution_config: DistributionConfig) {
+        let if_match = self.get_distribution(id).await.etag;
+        let input = UpdateDistributionRequest { distribution_config, id: id.to_owned(), if_match };
+        distributions::update(&self.control, &self.caller, input).await.unwrap();
+    }
+
+    pub(crate) async fn distribution_status(&self, id: &str) -> String {
+        self.get_distribution(id).await.distribution.unwrap().status
+    }
+
+    async fn get_distribution(&self, id: &str) -> GetDistributionResult {
+        let input = GetDistributionRequest { id: id.to_owned() };
+        distributions::get(&self.control, &self.caller, input).await.unwrap()
+    }
+
     /// Whether the snapshot has the distribution.
     pub(crate) fn is_linked(&self, id: &str) -> bool {
         self.following.snapshots().borrow().distribution(id).is_some()
@@ -78,6 +103,7 @@ pub(crate) fn settings() -> ControlSettings {
         domain_suffix: HostName::parse("mantlet.localhost").unwrap(),
         accept_unenforced: false,
         authentication: Authentication::Nobody,
+        quotas: Quotas::default(),
     }
 }
 

@@ -16,11 +16,17 @@ pub fn delete_bundle(account: &str, resource: &ResourceId) -> Write {
     Write::Delete { key: key(account, resource) }
 }
 
+/// Where a record lies that is no bundle and moves every snapshot's revision on when it is written.
+pub fn marker_key(account: &str, name: &str) -> Key {
+    Key::new(account, format!("{KIND_PREFIX}marker"), name)
+}
+
 fn key(account: &str, resource: &ResourceId) -> Key {
     Key::new(account, format!("{KIND_PREFIX}{}", resource.kind.as_str()), &*resource.id)
 }
 
-/// The resource that a bundle record is of; none if a newer Mantlet has a kind that we do not know.
+/// The resource that a bundle record is of; none if it is a marker, or if a newer Mantlet has a kind that
+/// we do not know.
 pub(crate) fn resource_of(key: &Key) -> Option<ResourceId> {
     let kind = ResourceKind::from_name(key.kind.strip_prefix(KIND_PREFIX)?)?;
     Some(ResourceId::new(kind, &key.id))

@@ -13,6 +13,6 @@ mod fleet;
 mod follow;
 mod limits;
 
-pub use bundle_record::{delete_bundle, put_bundle};
+pub use bundle_record::{delete_bundle, marker_key, put_bundle};
 pub use fleet::Fleet;
 pub use follow::{FollowError, Following, Quarantine, follow};

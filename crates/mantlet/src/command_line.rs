@@ -125,6 +125,12 @@ pub(crate) struct RunFlags {
     #[arg(long, env = "MANTLET_ACCEPT_UNENFORCED")]
     pub(crate) accept_unenforced: bool,
 
+    /// Quotas other than AWS's: a JSON file, such as {"cache-policies": 50, "distributions": 1000}.
+    ///
+    /// docs/limits.md lists them all.
+    #[arg(long, value_name = "FILE", env = "MANTLET_QUOTAS")]
+    pub(crate) quotas: Option<PathBuf>,
+
     /// How long SIGTERM waits for requests in flight: 30s, 500ms, 2m.
     #[arg(long, value_name = "DURATION", env = "MANTLET_DRAIN_LIMIT", default_value = DRAIN_LIMIT, value_parser = duration)]
     pub(crate) drain_limit: Duration,

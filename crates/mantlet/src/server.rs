@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, TcpListener as StdTcpListener};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use aws_api::sigv4::Secret;
-use control::{AccessKeys, Authentication, Control, ControlSettings, seed_managed_policies};
+use control::{AccessKeys, Authentication, Control, ControlSettings, Quotas, seed_managed_policies};
 use edge::{AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, OriginAccess, OriginRoots, ViewerTls};
 use edge_config::{Revision, Snapshot};
 use feed::{Fleet, Following};
@@ -53,6 +54,7 @@ struct Api {
 impl Server {
     /// Starts everything; on return, viewers and AWS clients are served.
     pub(crate) async fn start(settings: &RunSettings) -> Result<Self> {
+        let quotas = quotas(settings.quotas.as_deref())?;
         let directory = DataDir::open_or_create(&settings.data_dir)?;
         let lock = directory.lock().await?;
         // Whoever was here before was killed.
@@ -72,7 +74,7 @@ impl Server {
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
         let control = Control::new(
-            control_settings(settings, &access_key),
+            control_settings(settings, quotas, &access_key),
             Arc::clone(&store),
             following.snapshots(),
             fleet,
@@ -207,12 +209,26 @@ fn random_name() -> Result<String> {
     Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
-fn control_settings(settings: &RunSettings, access_key: &AccessKey) -> ControlSettings {
+/// AWS's quotas, with what the operator's file changes.
+fn quotas(file: Option<&Path>) -> Result<Quotas> {
+    let Some(file) = file else { return Ok(Quotas::default()) };
+    let text =
+        std::fs::read(file).with_context(|| format!("cannot read the quotas in {}", file.display()))?;
+    serde_json::from_slice(&text).with_context(|| {
+        format!(
+            "{} is no file of quotas; write a JSON object of names and numbers, such as {{\"cache-policies\": 50}}",
+            file.display()
+        )
+    })
+}
+
+fn control_settings(settings: &RunSettings, quotas: Quotas, access_key: &AccessKey) -> ControlSettings {
     let key = || (access_key.id.clone(), Secret::new(access_key.secret.as_str()));
     ControlSettings {
         account_id: settings.account_id.clone(),
         domain_suffix: settings.domain_suffix.clone(),
         accept_unenforced: settings.accept_unenforced,
+        quotas,
         authentication: match settings.authentication {
             AuthFlag::Sigv4 => Authentication::SignatureV4(AccessKeys::new([key()])),
             AuthFlag::None => Authentication::Nobody,

@@ -31,6 +31,7 @@ pub(crate) struct RunSettings {
     pub(crate) access_log_format: AccessLogFormat,
     pub(crate) origin_allow: Vec<IpNet>,
     pub(crate) accept_unenforced: bool,
+    pub(crate) quotas: Option<PathBuf>,
     pub(crate) drain_limit: Duration,
     pub(crate) sealing_key_file: Option<PathBuf>,
 }
@@ -132,6 +133,7 @@ impl TryFrom<RunFlags> for RunSettings {
             access_log_format: flags.access_log_format,
             origin_allow: flags.origin_allow,
             accept_unenforced: flags.accept_unenforced,
+            quotas: flags.quotas,
             drain_limit: flags.drain_limit,
             sealing_key_file: flags.sealing_key_file,
         })

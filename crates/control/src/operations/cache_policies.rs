@@ -1,75 +1,103 @@
-//! Cache policies: reading the managed ones.
+//! Cache policies.
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    CachePolicy, CachePolicyConfig, CachePolicyList, CachePolicySummary, CachePolicyType,
-    GetCachePolicyConfigRequest, GetCachePolicyConfigResult, GetCachePolicyRequest, GetCachePolicyResult,
+    CachePolicy, CachePolicyConfig, CachePolicyList, CachePolicySummary, CachePolicyType, ErrorCode,
     ListCachePoliciesRequest, ListCachePoliciesResult,
 };
-use aws_api::shape::Timestamp;
-use edge_config::ResourceKind;
+use edge_config::{Bundle, ResourceKind};
 
+use super::family::family_operations;
+use crate::compile::compile_cache_policy;
 use crate::control::{Caller, Control};
-use crate::entity_tag::EntityTag;
-use crate::errors::no_such_policy;
+use crate::identifier::new_uuid;
+use crate::kind::Kind;
 use crate::managed;
-use crate::paging::{count, max_items, page_of};
+use crate::paging::count;
+use crate::quotas::Quotas;
+use crate::resource::{Family, Listed, Stored, list as list_resources};
 
-/// `GetCachePolicy`
-pub(crate) async fn get(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetCachePolicyRequest,
-) -> Result<GetCachePolicyResult, ApiError> {
-    let config = find(&input.id)?;
-    let policy = managed_policy(&input.id, config);
-    Ok(GetCachePolicyResult { cache_policy: Some(policy), etag: Some(managed_etag()) })
-}
+/// The family of cache policies.
+pub(crate) struct CachePolicies;
 
-/// `GetCachePolicyConfig`
-pub(crate) async fn get_config(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetCachePolicyConfigRequest,
-) -> Result<GetCachePolicyConfigResult, ApiError> {
-    let config = find(&input.id)?.clone();
-    Ok(GetCachePolicyConfigResult { cache_policy_config: Some(config), etag: Some(managed_etag()) })
-}
+impl Family for CachePolicies {
+    type Config = CachePolicyConfig;
 
-/// `ListCachePolicies`
-pub(crate) async fn list(
-    _control: &Control,
-    _caller: &Caller,
-    input: ListCachePoliciesRequest,
-) -> Result<ListCachePoliciesResult, ApiError> {
-    let wanted = max_items(input.max_items.as_deref())?;
-    let all = match input.r#type {
-        Some(CachePolicyType::Custom) => &[],
-        None | Some(CachePolicyType::Managed) => managed::cache_policies(),
-    };
-    let (page, next_marker) = page_of(all, |policy| policy.id, input.marker.as_deref(), wanted);
-    let summaries = page.into_iter().map(|policy| CachePolicySummary {
-        r#type: CachePolicyType::Managed,
-        cache_policy: managed_policy(policy.id, &policy.config),
-    });
-    let list = CachePolicyList::from_items(summaries.collect());
-    let list = CachePolicyList { next_marker, max_items: count(wanted), ..list };
-    Ok(ListCachePoliciesResult { cache_policy_list: Some(list) })
-}
+    const KIND: Kind = Kind::CachePolicy;
 
-fn find(id: &str) -> Result<&'static CachePolicyConfig, ApiError> {
-    managed::cache_policy(id).ok_or_else(|| no_such_policy(ResourceKind::CachePolicy, id))
-}
+    fn new_id(_config: &CachePolicyConfig) -> String {
+        new_uuid()
+    }
 
-/// AWS does not document when it made its policies, and nobody can change them.
-fn managed_policy(id: &str, config: &CachePolicyConfig) -> CachePolicy {
-    CachePolicy {
-        id: id.to_owned(),
-        last_modified_time: Timestamp::default(),
-        cache_policy_config: config.clone(),
+    fn unique_texts(config: &CachePolicyConfig) -> Vec<(&'static str, &str)> {
+        vec![("name", &config.name)]
+    }
+
+    fn already_exists(_index: &str, name: &str, owner: &str) -> ApiError {
+        ErrorCode::CachePolicyAlreadyExists.with_message(format!(
+            "The cache policy {owner} has the name {name:?} already. Choose another name, or update that policy."
+        ))
+    }
+
+    fn in_use(id: &str, user: &str) -> ApiError {
+        ErrorCode::CachePolicyInUse.with_message(format!(
+            "The cache policy {id} is used by the {user}. Give that another policy first."
+        ))
+    }
+
+    fn quota(quotas: &Quotas) -> (usize, ErrorCode) {
+        (quotas.cache_policies, ErrorCode::TooManyCachePolicies)
+    }
+
+    fn validate(_quotas: &Quotas, _config: &CachePolicyConfig) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn bundle(config: &CachePolicyConfig) -> Option<(ResourceKind, Bundle)> {
+        Some((ResourceKind::CachePolicy, compile_cache_policy(config)))
+    }
+
+    fn managed() -> Vec<(&'static str, &'static CachePolicyConfig)> {
+        managed::cache_policies().iter().map(|policy| (policy.id, &policy.config)).collect()
     }
 }
 
-fn managed_etag() -> String {
-    EntityTag::of(store::Revision::ZERO).into_string()
+family_operations! {
+    CachePolicies as CachePolicy { cache_policy, cache_policy_config } under "cache-policy",
+    CreateCachePolicyRequest => CreateCachePolicyResult,
+    GetCachePolicyRequest => GetCachePolicyResult,
+    GetCachePolicyConfigRequest => GetCachePolicyConfigResult,
+    UpdateCachePolicyRequest => UpdateCachePolicyResult,
+    DeleteCachePolicyRequest,
+}
+
+/// `ListCachePolicies`, in the order of their ids.
+pub(crate) async fn list(
+    control: &Control,
+    _caller: &Caller,
+    input: ListCachePoliciesRequest,
+) -> Result<ListCachePoliciesResult, ApiError> {
+    let listed = match input.r#type {
+        None => Listed::All,
+        Some(CachePolicyType::Managed) => Listed::Managed,
+        Some(CachePolicyType::Custom) => Listed::Custom,
+    };
+    let (marker, wanted) = (input.marker.as_deref(), input.max_items.as_deref());
+    let page = list_resources::<CachePolicies>(control, listed, marker, wanted).await?;
+    let list = CachePolicyList::from_items(page.items.into_iter().map(summary).collect());
+    let list = CachePolicyList { next_marker: page.next_marker, max_items: count(page.max_items), ..list };
+    Ok(ListCachePoliciesResult { cache_policy_list: Some(list) })
+}
+
+fn shape(stored: Stored<CachePolicyConfig>) -> CachePolicy {
+    CachePolicy {
+        id: stored.id,
+        last_modified_time: stored.last_modified_time,
+        cache_policy_config: stored.config,
+    }
+}
+
+fn summary(stored: Stored<CachePolicyConfig>) -> CachePolicySummary {
+    let r#type = if stored.is_managed { CachePolicyType::Managed } else { CachePolicyType::Custom };
+    CachePolicySummary { r#type, cache_policy: shape(stored) }
 }

@@ -1,5 +1,6 @@
 //! Distributions.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use aws_api::ApiError;
@@ -15,7 +16,7 @@ use aws_api::shape::Timestamp;
 use edge_config::{Bundle, HostName, LinkError, ResourceId, ResourceKind, Revision, Snapshot, link};
 use store::{Condition, Range};
 
-use crate::commit::{Change, Expectation, Integrity, Refusal, storage, unknown_reference};
+use crate::commit::{Change, Expectation, Integrity, Refusal, storage};
 use crate::compile::compile_distribution;
 use crate::control::{Caller, Control};
 use crate::defaults::complete;
@@ -23,11 +24,13 @@ use crate::enforcement::{refuse_unenforced_restrictions, unenforced_settings};
 use crate::entity_tag::EntityTag;
 use crate::errors::{internal, no_such_distribution, unavailable};
 use crate::identifier::{distribution_arn, new_distribution_id, new_domain_name};
+use crate::kind::Kind;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
 use crate::paging::{count, max_items};
 use crate::records::{
     DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags, tags_key,
 };
+use crate::reference::{Reference, references_of_distribution, refuse_malformed};
 use crate::validate::aliases::cname_already_exists;
 use crate::validate::{Surroundings, validate_distribution, validate_quantities, validate_tags};
 
@@ -53,7 +56,7 @@ pub(crate) async fn create_with_tags(
 ) -> Result<CreateDistributionWithTagsResult, ApiError> {
     let with_tags = input.distribution_config_with_tags;
     let tags = with_tags.tags.items.unwrap_or_default();
-    validate_tags(&tags)?;
+    validate_tags(&tags, &control.settings().quotas)?;
     let created = create_distribution(control, with_tags.distribution_config, &tags).await?;
     Ok(CreateDistributionWithTagsResult {
         location: Some(location(caller, &created.id)),
@@ -126,6 +129,12 @@ pub(crate) async fn delete(
             Expectation::Record,
             distribution_key(account_id, id),
             Condition::AtRevision(present.revision),
+        )
+        .change_references(
+            account_id,
+            &user(id),
+            &references_of_distribution(&present.record.config),
+            &BTreeSet::new(),
         )
         .delete(distribution_key(account_id, id))
         .delete(caller_reference_key(account_id, &present.record.config.caller_reference))
@@ -324,7 +333,12 @@ fn creation(
     let mut change = Change::default()
         .expect(Expectation::CallerReference, caller_reference.clone(), Condition::Absent)
         .expect(Expectation::Record, key.clone(), Condition::Absent)
-        .expect_references(account_id, bundle.references())
+        .change_references(
+            account_id,
+            &user(id),
+            &BTreeSet::new(),
+            &references_of_distribution(&record.config),
+        )
         .put(key, record.encode().map_err(|error| internal(&error))?)
         .put(caller_reference, id.as_bytes().to_vec())
         .write(feed::put_bundle(account_id, &resource(id), bundle))
@@ -345,7 +359,7 @@ async fn update_distribution(
 ) -> Result<StoredDistribution, ApiError> {
     validate_quantities(&config)?;
     complete(&mut config);
-    let StoredDistribution { id, revision, record } = present;
+    let StoredDistribution { id, record, .. } = &present;
     if config.caller_reference != record.config.caller_reference {
         return Err(ErrorCode::IllegalUpdate.with_message(
             "CallerReference cannot be changed. Send the one that the distribution was created with.",
@@ -353,7 +367,7 @@ async fn update_distribution(
     }
     for _ in 0..COMMIT_ATTEMPTS_MAX {
         let (integrity, snapshot) = control.current_snapshot().await?;
-        let bundle = prepare(control, &config, &snapshot, &id, &record.domain_name, true)?;
+        let bundle = prepare(control, &config, &snapshot, id, &record.domain_name, true)?;
         // What an older release stored may not compile any more; then everything counts as changed.
         let before = compile_distribution(&record.config, &record.domain_name).ok();
         let updated = DistributionRecord {
@@ -361,11 +375,11 @@ async fn update_distribution(
             last_modified_time: now(),
             config: config.clone(),
         };
-        let change = replacement(control, &id, revision, (before.as_ref(), &bundle), &updated, integrity)?;
+        let change = replacement(control, &present, (before.as_ref(), &bundle), &updated, integrity)?;
         match control.commit(change).await {
             Ok(revision) => {
-                report_deployment(&id, revision, &config);
-                return Ok(StoredDistribution { id, revision, record: updated });
+                report_deployment(id, revision, &config);
+                return Ok(StoredDistribution { id: present.id, revision, record: updated });
             }
             Err(Refusal::Unmet(Expectation::Integrity)) => {}
             Err(refusal) => return Err(refusal.into()),
@@ -376,21 +390,23 @@ async fn update_distribution(
 
 fn replacement(
     control: &Control,
-    id: &str,
-    revision: store::Revision,
+    present: &StoredDistribution,
     (before, after): (Option<&Bundle>, &Bundle),
     record: &DistributionRecord,
     integrity: Integrity,
 ) -> Result<Change, ApiError> {
     let account_id = control.account_id();
+    let id = &present.id;
     let key = distribution_key(account_id, id);
+    let [references_before, references_after] =
+        [&present.record.config, &record.config].map(references_of_distribution);
     let mut change = Change::default()
-        .expect(Expectation::Record, key.clone(), Condition::AtRevision(revision))
-        .expect_references(account_id, after.references())
+        .expect(Expectation::Record, key.clone(), Condition::AtRevision(present.revision))
+        .change_references(account_id, &user(id), &references_before, &references_after)
         .put(key, record.encode().map_err(|error| internal(&error))?)
         .write(feed::put_bundle(account_id, &resource(id), after));
     let names_differ = before.map(names) != Some(names(after));
-    if names_differ || before.map(Bundle::references) != Some(after.references()) {
+    if names_differ || references_before != references_after {
         change = change.bump_integrity(account_id);
     }
     if names_differ {
@@ -409,12 +425,17 @@ fn prepare(
     exists: bool,
 ) -> Result<Bundle, ApiError> {
     let settings = control.settings();
-    let surroundings =
-        Surroundings { snapshot, domain_suffix: &settings.domain_suffix, own_id: exists.then_some(id) };
+    let surroundings = Surroundings {
+        snapshot,
+        quotas: &settings.quotas,
+        domain_suffix: &settings.domain_suffix,
+        own_id: exists.then_some(id),
+    };
     validate_distribution(config, surroundings)?;
     if !settings.accept_unenforced {
         refuse_unenforced_restrictions(config)?;
     }
+    refuse_malformed(&references_of_distribution(config))?;
     let bundle = compile_distribution(config, domain_name)?;
     link_on_trial(snapshot, id, &bundle)?;
     Ok(bundle)
@@ -430,7 +451,7 @@ fn link_on_trial(snapshot: &Snapshot, id: &str, bundle: &Bundle) -> Result<(), A
     match linked.rejected.into_iter().next() {
         None => Ok(()),
         Some(rejected) => Err(match rejected.reason {
-            LinkError::UnknownReference(reference) => unknown_reference(&reference),
+            LinkError::UnknownReference(resource) => reference_to(&resource).missing(),
             LinkError::NameTaken { name, .. } => cname_already_exists(&name),
             LinkError::UnknownOrigin(origin) => ErrorCode::NoSuchOrigin.with_message(format!(
                 "A cache behavior targets the origin {origin:?}, which does not exist."
@@ -465,6 +486,21 @@ fn names(bundle: &Bundle) -> Vec<edge_config::AliasName> {
         Bundle::Distribution(distribution) => distribution.names().collect(),
         Bundle::CachePolicy(_) | Bundle::OriginRequestPolicy(_) => Vec::new(),
     }
+}
+
+/// A resource that reaches edges, as the control plane names it.
+fn reference_to(resource: &ResourceId) -> Reference {
+    let kind = match resource.kind {
+        ResourceKind::CachePolicy => Kind::CachePolicy,
+        ResourceKind::OriginRequestPolicy => Kind::OriginRequestPolicy,
+        ResourceKind::Distribution => Kind::Distribution,
+    };
+    Reference::new(kind, &*resource.id)
+}
+
+/// A distribution as one who refers to others.
+fn user(id: &str) -> Reference {
+    Reference::new(Kind::Distribution, id)
 }
 
 fn resource(id: &str) -> ResourceId {

@@ -1,79 +1,105 @@
-//! Origin request policies: reading the managed ones.
+//! Origin request policies.
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    GetOriginRequestPolicyConfigRequest, GetOriginRequestPolicyConfigResult, GetOriginRequestPolicyRequest,
-    GetOriginRequestPolicyResult, ListOriginRequestPoliciesRequest, ListOriginRequestPoliciesResult,
-    OriginRequestPolicy, OriginRequestPolicyConfig, OriginRequestPolicyList, OriginRequestPolicySummary,
-    OriginRequestPolicyType,
+    ErrorCode, ListOriginRequestPoliciesRequest, ListOriginRequestPoliciesResult, OriginRequestPolicy,
+    OriginRequestPolicyConfig, OriginRequestPolicyList, OriginRequestPolicySummary, OriginRequestPolicyType,
 };
-use aws_api::shape::Timestamp;
-use edge_config::ResourceKind;
+use edge_config::{Bundle, ResourceKind};
 
+use super::family::family_operations;
+use crate::compile::compile_origin_request_policy;
 use crate::control::{Caller, Control};
-use crate::entity_tag::EntityTag;
-use crate::errors::no_such_policy;
+use crate::identifier::new_uuid;
+use crate::kind::Kind;
 use crate::managed;
-use crate::paging::{count, max_items, page_of};
+use crate::paging::count;
+use crate::quotas::Quotas;
+use crate::resource::{Family, Listed, Stored, list as list_resources};
 
-/// `GetOriginRequestPolicy`
-pub(crate) async fn get(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetOriginRequestPolicyRequest,
-) -> Result<GetOriginRequestPolicyResult, ApiError> {
-    let config = find(&input.id)?;
-    let policy = managed_policy(&input.id, config);
-    Ok(GetOriginRequestPolicyResult { origin_request_policy: Some(policy), etag: Some(managed_etag()) })
-}
+/// The family of origin request policies.
+pub(crate) struct OriginRequestPolicies;
 
-/// `GetOriginRequestPolicyConfig`
-pub(crate) async fn get_config(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetOriginRequestPolicyConfigRequest,
-) -> Result<GetOriginRequestPolicyConfigResult, ApiError> {
-    let config = find(&input.id)?.clone();
-    Ok(GetOriginRequestPolicyConfigResult {
-        origin_request_policy_config: Some(config),
-        etag: Some(managed_etag()),
-    })
-}
+impl Family for OriginRequestPolicies {
+    type Config = OriginRequestPolicyConfig;
 
-/// `ListOriginRequestPolicies`
-pub(crate) async fn list(
-    _control: &Control,
-    _caller: &Caller,
-    input: ListOriginRequestPoliciesRequest,
-) -> Result<ListOriginRequestPoliciesResult, ApiError> {
-    let wanted = max_items(input.max_items.as_deref())?;
-    let all = match input.r#type {
-        Some(OriginRequestPolicyType::Custom) => &[],
-        None | Some(OriginRequestPolicyType::Managed) => managed::origin_request_policies(),
-    };
-    let (page, next_marker) = page_of(all, |policy| policy.id, input.marker.as_deref(), wanted);
-    let summaries = page.into_iter().map(|policy| OriginRequestPolicySummary {
-        r#type: OriginRequestPolicyType::Managed,
-        origin_request_policy: managed_policy(policy.id, &policy.config),
-    });
-    let list = OriginRequestPolicyList::from_items(summaries.collect());
-    let list = OriginRequestPolicyList { next_marker, max_items: count(wanted), ..list };
-    Ok(ListOriginRequestPoliciesResult { origin_request_policy_list: Some(list) })
-}
+    const KIND: Kind = Kind::OriginRequestPolicy;
 
-fn find(id: &str) -> Result<&'static OriginRequestPolicyConfig, ApiError> {
-    managed::origin_request_policy(id).ok_or_else(|| no_such_policy(ResourceKind::OriginRequestPolicy, id))
-}
+    fn new_id(_config: &OriginRequestPolicyConfig) -> String {
+        new_uuid()
+    }
 
-/// AWS does not document when it made its policies, and nobody can change them.
-fn managed_policy(id: &str, config: &OriginRequestPolicyConfig) -> OriginRequestPolicy {
-    OriginRequestPolicy {
-        id: id.to_owned(),
-        last_modified_time: Timestamp::default(),
-        origin_request_policy_config: config.clone(),
+    fn unique_texts(config: &OriginRequestPolicyConfig) -> Vec<(&'static str, &str)> {
+        vec![("name", &config.name)]
+    }
+
+    fn already_exists(_index: &str, name: &str, owner: &str) -> ApiError {
+        ErrorCode::OriginRequestPolicyAlreadyExists.with_message(format!(
+            "The origin request policy {owner} has the name {name:?} already. Choose another name, or update that policy."
+        ))
+    }
+
+    fn in_use(id: &str, user: &str) -> ApiError {
+        ErrorCode::OriginRequestPolicyInUse.with_message(format!(
+            "The origin request policy {id} is used by the {user}. Give that another policy first."
+        ))
+    }
+
+    fn quota(quotas: &Quotas) -> (usize, ErrorCode) {
+        (quotas.origin_request_policies, ErrorCode::TooManyOriginRequestPolicies)
+    }
+
+    fn validate(_quotas: &Quotas, _config: &OriginRequestPolicyConfig) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn bundle(config: &OriginRequestPolicyConfig) -> Option<(ResourceKind, Bundle)> {
+        Some((ResourceKind::OriginRequestPolicy, compile_origin_request_policy(config)))
+    }
+
+    fn managed() -> Vec<(&'static str, &'static OriginRequestPolicyConfig)> {
+        managed::origin_request_policies().iter().map(|policy| (policy.id, &policy.config)).collect()
     }
 }
 
-fn managed_etag() -> String {
-    EntityTag::of(store::Revision::ZERO).into_string()
+family_operations! {
+    OriginRequestPolicies as OriginRequestPolicy { origin_request_policy, origin_request_policy_config } under "origin-request-policy",
+    CreateOriginRequestPolicyRequest => CreateOriginRequestPolicyResult,
+    GetOriginRequestPolicyRequest => GetOriginRequestPolicyResult,
+    GetOriginRequestPolicyConfigRequest => GetOriginRequestPolicyConfigResult,
+    UpdateOriginRequestPolicyRequest => UpdateOriginRequestPolicyResult,
+    DeleteOriginRequestPolicyRequest,
+}
+
+/// `ListOriginRequestPolicies`, in the order of their ids.
+pub(crate) async fn list(
+    control: &Control,
+    _caller: &Caller,
+    input: ListOriginRequestPoliciesRequest,
+) -> Result<ListOriginRequestPoliciesResult, ApiError> {
+    let listed = match input.r#type {
+        None => Listed::All,
+        Some(OriginRequestPolicyType::Managed) => Listed::Managed,
+        Some(OriginRequestPolicyType::Custom) => Listed::Custom,
+    };
+    let (marker, wanted) = (input.marker.as_deref(), input.max_items.as_deref());
+    let page = list_resources::<OriginRequestPolicies>(control, listed, marker, wanted).await?;
+    let list = OriginRequestPolicyList::from_items(page.items.into_iter().map(summary).collect());
+    let list =
+        OriginRequestPolicyList { next_marker: page.next_marker, max_items: count(page.max_items), ..list };
+    Ok(ListOriginRequestPoliciesResult { origin_request_policy_list: Some(list) })
+}
+
+fn shape(stored: Stored<OriginRequestPolicyConfig>) -> OriginRequestPolicy {
+    OriginRequestPolicy {
+        id: stored.id,
+        last_modified_time: stored.last_modified_time,
+        origin_request_policy_config: stored.config,
+    }
+}
+
+fn summary(stored: Stored<OriginRequestPolicyConfig>) -> OriginRequestPolicySummary {
+    let r#type =
+        if stored.is_managed { OriginRequestPolicyType::Managed } else { OriginRequestPolicyType::Custom };
+    OriginRequestPolicySummary { r#type, origin_request_policy: shape(stored) }
 }

@@ -1,78 +1,103 @@
-//! Response headers policies: reading the managed ones.
+//! Response headers policies.
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    GetResponseHeadersPolicyConfigRequest, GetResponseHeadersPolicyConfigResult,
-    GetResponseHeadersPolicyRequest, GetResponseHeadersPolicyResult, ListResponseHeadersPoliciesRequest,
-    ListResponseHeadersPoliciesResult, ResponseHeadersPolicy, ResponseHeadersPolicyConfig,
-    ResponseHeadersPolicyList, ResponseHeadersPolicySummary, ResponseHeadersPolicyType,
+    ErrorCode, ListResponseHeadersPoliciesRequest, ListResponseHeadersPoliciesResult, ResponseHeadersPolicy,
+    ResponseHeadersPolicyConfig, ResponseHeadersPolicyList, ResponseHeadersPolicySummary,
+    ResponseHeadersPolicyType,
 };
-use aws_api::shape::Timestamp;
 
+use super::family::family_operations;
 use crate::control::{Caller, Control};
-use crate::entity_tag::EntityTag;
-use crate::errors::no_such_response_headers_policy;
+use crate::identifier::new_uuid;
+use crate::kind::Kind;
 use crate::managed;
-use crate::paging::{count, max_items, page_of};
+use crate::paging::count;
+use crate::quotas::Quotas;
+use crate::resource::{Family, Listed, Stored, list as list_resources};
 
-/// `GetResponseHeadersPolicy`
-pub(crate) async fn get(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetResponseHeadersPolicyRequest,
-) -> Result<GetResponseHeadersPolicyResult, ApiError> {
-    let config = find(&input.id)?;
-    let policy = managed_policy(&input.id, config);
-    Ok(GetResponseHeadersPolicyResult { response_headers_policy: Some(policy), etag: Some(managed_etag()) })
-}
+/// The family of response headers policies.
+pub(crate) struct ResponseHeadersPolicies;
 
-/// `GetResponseHeadersPolicyConfig`
-pub(crate) async fn get_config(
-    _control: &Control,
-    _caller: &Caller,
-    input: GetResponseHeadersPolicyConfigRequest,
-) -> Result<GetResponseHeadersPolicyConfigResult, ApiError> {
-    let config = find(&input.id)?.clone();
-    Ok(GetResponseHeadersPolicyConfigResult {
-        response_headers_policy_config: Some(config),
-        etag: Some(managed_etag()),
-    })
-}
+impl Family for ResponseHeadersPolicies {
+    type Config = ResponseHeadersPolicyConfig;
 
-/// `ListResponseHeadersPolicies`
-pub(crate) async fn list(
-    _control: &Control,
-    _caller: &Caller,
-    input: ListResponseHeadersPoliciesRequest,
-) -> Result<ListResponseHeadersPoliciesResult, ApiError> {
-    let wanted = max_items(input.max_items.as_deref())?;
-    let all = match input.r#type {
-        Some(ResponseHeadersPolicyType::Custom) => &[],
-        None | Some(ResponseHeadersPolicyType::Managed) => managed::response_headers_policies(),
-    };
-    let (page, next_marker) = page_of(all, |policy| policy.id, input.marker.as_deref(), wanted);
-    let summaries = page.into_iter().map(|policy| ResponseHeadersPolicySummary {
-        r#type: ResponseHeadersPolicyType::Managed,
-        response_headers_policy: managed_policy(policy.id, &policy.config),
-    });
-    let list = ResponseHeadersPolicyList::from_items(summaries.collect());
-    let list = ResponseHeadersPolicyList { next_marker, max_items: count(wanted), ..list };
-    Ok(ListResponseHeadersPoliciesResult { response_headers_policy_list: Some(list) })
-}
+    const KIND: Kind = Kind::ResponseHeadersPolicy;
 
-fn find(id: &str) -> Result<&'static ResponseHeadersPolicyConfig, ApiError> {
-    managed::response_headers_policy(id).ok_or_else(|| no_such_response_headers_policy(id))
-}
+    fn new_id(_config: &ResponseHeadersPolicyConfig) -> String {
+        new_uuid()
+    }
 
-/// AWS does not document when it made its policies, and nobody can change them.
-fn managed_policy(id: &str, config: &ResponseHeadersPolicyConfig) -> ResponseHeadersPolicy {
-    ResponseHeadersPolicy {
-        id: id.to_owned(),
-        last_modified_time: Timestamp::default(),
-        response_headers_policy_config: config.clone(),
+    fn unique_texts(config: &ResponseHeadersPolicyConfig) -> Vec<(&'static str, &str)> {
+        vec![("name", &config.name)]
+    }
+
+    fn already_exists(_index: &str, name: &str, owner: &str) -> ApiError {
+        ErrorCode::ResponseHeadersPolicyAlreadyExists.with_message(format!(
+            "The response headers policy {owner} has the name {name:?} already. Choose another name, or update that policy."
+        ))
+    }
+
+    fn in_use(id: &str, user: &str) -> ApiError {
+        ErrorCode::ResponseHeadersPolicyInUse.with_message(format!(
+            "The response headers policy {id} is used by the {user}. Give that another policy first."
+        ))
+    }
+
+    fn quota(quotas: &Quotas) -> (usize, ErrorCode) {
+        (quotas.response_headers_policies, ErrorCode::TooManyResponseHeadersPolicies)
+    }
+
+    fn validate(_quotas: &Quotas, _config: &ResponseHeadersPolicyConfig) -> Result<(), ApiError> {
+        Ok(())
+    }
+
+    fn managed() -> Vec<(&'static str, &'static ResponseHeadersPolicyConfig)> {
+        managed::response_headers_policies().iter().map(|policy| (policy.id, &policy.config)).collect()
     }
 }
 
-fn managed_etag() -> String {
-    EntityTag::of(store::Revision::ZERO).into_string()
+family_operations! {
+    ResponseHeadersPolicies as ResponseHeadersPolicy { response_headers_policy, response_headers_policy_config } under "response-headers-policy",
+    CreateResponseHeadersPolicyRequest => CreateResponseHeadersPolicyResult,
+    GetResponseHeadersPolicyRequest => GetResponseHeadersPolicyResult,
+    GetResponseHeadersPolicyConfigRequest => GetResponseHeadersPolicyConfigResult,
+    UpdateResponseHeadersPolicyRequest => UpdateResponseHeadersPolicyResult,
+    DeleteResponseHeadersPolicyRequest,
+}
+
+/// `ListResponseHeadersPolicies`, in the order of their ids.
+pub(crate) async fn list(
+    control: &Control,
+    _caller: &Caller,
+    input: ListResponseHeadersPoliciesRequest,
+) -> Result<ListResponseHeadersPoliciesResult, ApiError> {
+    let listed = match input.r#type {
+        None => Listed::All,
+        Some(ResponseHeadersPolicyType::Managed) => Listed::Managed,
+        Some(ResponseHeadersPolicyType::Custom) => Listed::Custom,
+    };
+    let (marker, wanted) = (input.marker.as_deref(), input.max_items.as_deref());
+    let page = list_resources::<ResponseHeadersPolicies>(control, listed, marker, wanted).await?;
+    let list = ResponseHeadersPolicyList::from_items(page.items.into_iter().map(summary).collect());
+    let list =
+        ResponseHeadersPolicyList { next_marker: page.next_marker, max_items: count(page.max_items), ..list };
+    Ok(ListResponseHeadersPoliciesResult { response_headers_policy_list: Some(list) })
+}
+
+fn shape(stored: Stored<ResponseHeadersPolicyConfig>) -> ResponseHeadersPolicy {
+    ResponseHeadersPolicy {
+        id: stored.id,
+        last_modified_time: stored.last_modified_time,
+        response_headers_policy_config: stored.config,
+    }
+}
+
+fn summary(stored: Stored<ResponseHeadersPolicyConfig>) -> ResponseHeadersPolicySummary {
+    let r#type = if stored.is_managed {
+        ResponseHeadersPolicyType::Managed
+    } else {
+        ResponseHeadersPolicyType::Custom
+    };
+    ResponseHeadersPolicySummary { r#type, response_headers_policy: shape(stored) }
 }

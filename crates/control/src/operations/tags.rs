@@ -33,7 +33,7 @@ pub(crate) async fn tag(
     input: TagResourceRequest,
 ) -> Result<(), ApiError> {
     let added = input.tags.items.unwrap_or_default();
-    validate_tags(&added)?;
+    validate_tags(&added, &control.settings().quotas)?;
     let id = tagged_distribution(control, &input.resource).await?;
     change_tags(control, &id, |mut tags| {
         tags.retain(|tag| added.iter().all(|other| other.key != tag.key));
@@ -97,7 +97,7 @@ async fn change_tags(
     for _ in 0..COMMIT_ATTEMPTS_MAX {
         let (tags, unchanged) = read_tags(control, id).await?;
         let tags = change(tags);
-        validate_tags(&tags)?;
+        validate_tags(&tags, &control.settings().quotas)?;
         let bytes = encode_tags(&tags).map_err(|error| internal(&error))?;
         let key = tags_key(account_id, id);
         let distribution = distribution_key(account_id, id);

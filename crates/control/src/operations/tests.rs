@@ -3,18 +3,20 @@ use std::collections::BTreeSet;
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     CachePolicyType, CreateDistributionRequest, CreateDistributionResult, CreateDistributionWithTagsRequest,
-    DeleteDistributionRequest, DistributionConfig, DistributionConfigWithTags, DistributionList,
-    GetCachePolicyRequest, GetDistributionConfigRequest, GetDistributionRequest, GetDistributionResult,
-    ListCachePoliciesRequest, ListDistributionsRequest, ListTagsForResourceRequest, Tag, TagKeys,
-    TagResourceRequest, Tags, UntagResourceRequest, UpdateDistributionRequest, UpdateDistributionResult,
+    DefaultCacheBehavior, DeleteDistributionRequest, DistributionConfig, DistributionConfigWithTags,
+    DistributionList, GetCachePolicyRequest, GetDistributionConfigRequest, GetDistributionRequest,
+    GetDistributionResult, ListCachePoliciesRequest, ListDistributionsRequest, ListTagsForResourceRequest,
+    Tag, TagKeys, TagResourceRequest, Tags, UntagResourceRequest, UpdateDistributionRequest,
+    UpdateDistributionResult,
 };
 use aws_api::shape::Timestamp;
-use edge_config::{HostName, ResourceId, ResourceKind};
-use store::{Store, Transaction};
+use edge_config::HostName;
+use store::Store;
 
 use crate::commit::{Change, Expectation, Refusal};
-use crate::managed::CACHING_DISABLED_ID;
+use crate::kind::Kind;
 use crate::operations::{cache_policies, distributions, tags};
+use crate::reference::Reference;
 use crate::test_support::{ACCOUNT, TestControl, distribution_config, settings};
 
 /// A well-formed ETag that no resource has.
@@ -76,7 +78,7 @@ impl TestControl {
     }
 
     async fn status(&self, id: &str) -> String {
-        self.get(id).await.unwrap().distribution.unwrap().status
+        self.distribution_status(id).await
     }
 
     async fn tags(&self, id: &str) -> Result<Vec<(String, String)>, ApiError> {
@@ -284,13 +286,32 @@ async fn many_creates_at_once_are_all_made() {
 #[tokio::test]
 async fn a_reference_that_vanishes_before_the_commit_is_noticed() {
     let test = TestControl::new().await;
-    let reference = ResourceId::new(ResourceKind::CachePolicy, CACHING_DISABLED_ID);
-    let bundle = feed::delete_bundle(ACCOUNT, &reference).key().clone();
-    test.store.commit(Transaction::new().delete(bundle)).await.unwrap();
-    let change = Change::default().expect_references(ACCOUNT, vec![reference.clone()]);
+    let reference = Reference::new(Kind::CachePolicy, "00000000-0000-0000-0000-000000000000");
+    let after = BTreeSet::from([reference.clone()]);
+    let user = Reference::new(Kind::Distribution, "E1");
+    let change = Change::default().change_references(ACCOUNT, &user, &BTreeSet::new(), &after);
     let refusal = test.control.commit(change).await.unwrap_err();
     assert!(matches!(&refusal, Refusal::Unmet(Expectation::Reference(unmet)) if *unmet == reference));
     check(Err::<(), _>(ApiError::from(refusal)), (404, "NoSuchCachePolicy"));
+}
+
+#[tokio::test]
+async fn what_a_distribution_refers_to_must_exist() {
+    let test = TestControl::new().await;
+    type Set = fn(&mut DefaultCacheBehavior, Option<String>);
+    let cases: [(&str, Set); 4] = [
+        ("NoSuchCachePolicy", |behavior, id| behavior.cache_policy_id = id),
+        ("NoSuchOriginRequestPolicy", |behavior, id| behavior.origin_request_policy_id = id),
+        ("NoSuchResponseHeadersPolicy", |behavior, id| behavior.response_headers_policy_id = id),
+        ("NoSuchRealtimeLogConfig", |behavior, id| behavior.realtime_log_config_arn = id),
+    ];
+    for (code, set) in cases {
+        for id in ["other", "../other", "no id at all", "\0", &"x".repeat(600)] {
+            let mut config = distribution_config("a");
+            set(&mut config.default_cache_behavior, Some(id.to_owned()));
+            check(test.create(config).await, (404, code));
+        }
+    }
 }
 
 #[tokio::test]

@@ -6,13 +6,13 @@ use edge_config::AliasName;
 
 use super::{Surroundings, duplicate};
 use crate::errors::invalid_argument;
-use crate::quotas::ALIASES_MAX;
 
 pub(super) fn validate(config: &DistributionConfig, surroundings: Surroundings<'_>) -> Result<(), ApiError> {
     let aliases = parse_aliases(config)?;
-    if aliases.len() > ALIASES_MAX {
+    let most = surroundings.quotas.aliases_per_distribution;
+    if aliases.len() > most {
         return Err(ErrorCode::TooManyDistributionCNAMEs.with_message(format!(
-            "A distribution has at most {ALIASES_MAX} alternate domain names. Remove some."
+            "A distribution has at most {most} alternate domain names. Remove some."
         )));
     }
     if let Some(alias) = duplicate(&aliases) {

@@ -7,25 +7,26 @@ use aws_api::cloudfront::{
     AllowedMethods, CookieNames, DefaultCacheBehavior, DistributionConfig, ErrorCode, ForwardedValues,
     Headers, ItemSelection, Method, QueryStringCacheKeys,
 };
-use edge_config::{PathPattern, ResourceId, ResourceKind, Snapshot};
+use edge_config::PathPattern;
 
 use super::{duplicate, origin_groups};
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
-use crate::errors::{invalid_argument, no_such_policy, no_such_response_headers_policy};
+use crate::errors::invalid_argument;
 use crate::managed;
-use crate::quotas::{CACHE_BEHAVIORS_MAX, FORWARDED_NAMES_MAX, TTL_SECONDS};
+use crate::quotas::{Quotas, TTL_SECONDS};
 
-pub(super) fn validate(config: &DistributionConfig, snapshot: &Snapshot) -> Result<(), ApiError> {
+pub(super) fn validate(config: &DistributionConfig, quotas: &Quotas) -> Result<(), ApiError> {
     let behaviors = cache_behaviors(config);
-    if behaviors.len() > CACHE_BEHAVIORS_MAX + 1 {
+    let most = quotas.cache_behaviors_per_distribution;
+    if behaviors.len() - 1 > most {
         return Err(ErrorCode::TooManyCacheBehaviors.with_message(format!(
-            "A distribution has at most {CACHE_BEHAVIORS_MAX} cache behaviors beside the default one. Remove some."
+            "A distribution has at most {most} cache behaviors beside the default one. Remove some."
         )));
     }
     let mut patterns = Vec::new();
     for behavior in &behaviors {
         patterns.extend(parse_path_pattern(behavior)?);
-        validate_behavior(config, behavior, snapshot)?;
+        validate_behavior(config, behavior, quotas)?;
     }
     match duplicate(patterns.iter().map(PathPattern::as_str)) {
         Some(pattern) => Err(invalid_argument(format!(
@@ -47,7 +48,7 @@ pub(crate) fn parse_path_pattern(behavior: &AnyCacheBehavior) -> Result<Option<P
 fn validate_behavior(
     config: &DistributionConfig,
     behavior: &AnyCacheBehavior,
-    snapshot: &Snapshot,
+    quotas: &Quotas,
 ) -> Result<(), ApiError> {
     let settings = &behavior.settings;
     let target = &settings.target_origin_id;
@@ -63,8 +64,7 @@ fn validate_behavior(
     if let Some(allowed) = &settings.allowed_methods {
         validate_methods(behavior, allowed)?;
     }
-    validate_caching(behavior)?;
-    validate_policies(settings, snapshot)
+    validate_caching(behavior, quotas)
 }
 
 /// `GET, HEAD`, these with `OPTIONS`, or all seven ("Cache behavior settings", Allowed HTTP methods).
@@ -99,7 +99,7 @@ fn validate_methods(behavior: &AnyCacheBehavior, allowed: &AllowedMethods) -> Re
     )))
 }
 
-fn validate_caching(behavior: &AnyCacheBehavior) -> Result<(), ApiError> {
+fn validate_caching(behavior: &AnyCacheBehavior, quotas: &Quotas) -> Result<(), ApiError> {
     let settings = &behavior.settings;
     let label = behavior.label();
     let has_policy = policy_id(settings.cache_policy_id.as_deref()).is_some();
@@ -127,7 +127,7 @@ fn validate_caching(behavior: &AnyCacheBehavior) -> Result<(), ApiError> {
         }
         Some(forwarded_values) => {
             validate_ttls(&label, settings)?;
-            validate_forwarded_values(&label, forwarded_values)
+            validate_forwarded_values(&label, forwarded_values, quotas)
         }
     }
 }
@@ -157,7 +157,11 @@ fn validate_ttls(label: &str, settings: &DefaultCacheBehavior) -> Result<(), Api
     )))
 }
 
-fn validate_forwarded_values(label: &str, forwarded_values: &ForwardedValues) -> Result<(), ApiError> {
+fn validate_forwarded_values(
+    label: &str,
+    forwarded_values: &ForwardedValues,
+    quotas: &Quotas,
+) -> Result<(), ApiError> {
     let headers = forwarded_values.headers.as_ref().map(Headers::items).unwrap_or_default();
     let cookies =
         forwarded_values.cookies.whitelisted_names.as_ref().map(CookieNames::items).unwrap_or_default();
@@ -166,17 +170,20 @@ fn validate_forwarded_values(label: &str, forwarded_values: &ForwardedValues) ->
         .as_ref()
         .map(QueryStringCacheKeys::items)
         .unwrap_or_default();
-    let too_many = |count: usize, code: ErrorCode, what: &str| {
-        if count <= FORWARDED_NAMES_MAX {
+    let at_most = |most: usize, count: usize, code: ErrorCode, what: &str| {
+        if count <= most {
             return Ok(());
         }
-        Err(code.with_message(format!(
-            "{label} names more than {FORWARDED_NAMES_MAX} {what}. Name fewer, or all."
-        )))
+        Err(code.with_message(format!("{label} names more than {most} {what}. Name fewer, or all.")))
     };
-    too_many(headers.len(), ErrorCode::TooManyHeadersInForwardedValues, "headers")?;
-    too_many(cookies.len(), ErrorCode::TooManyCookieNamesInWhiteList, "cookies")?;
-    too_many(query_strings.len(), ErrorCode::TooManyQueryStringParameters, "query strings")?;
+    at_most(quotas.headers_per_policy, headers.len(), ErrorCode::TooManyHeadersInForwardedValues, "headers")?;
+    at_most(quotas.cookies_per_policy, cookies.len(), ErrorCode::TooManyCookieNamesInWhiteList, "cookies")?;
+    at_most(
+        quotas.query_strings_per_policy,
+        query_strings.len(),
+        ErrorCode::TooManyQueryStringParameters,
+        "query strings",
+    )?;
     let names_cookies = forwarded_values.cookies.forward == ItemSelection::Whitelist;
     if names_cookies == cookies.is_empty() {
         return Err(ErrorCode::InvalidForwardCookies.with_message(format!(
@@ -188,26 +195,6 @@ fn validate_forwarded_values(label: &str, forwarded_values: &ForwardedValues) ->
             .with_message(format!("{label} has QueryStringCacheKeys, which need QueryString to be true.")));
     }
     Ok(())
-}
-
-fn validate_policies(settings: &DefaultCacheBehavior, snapshot: &Snapshot) -> Result<(), ApiError> {
-    let references = [
-        (ResourceKind::CachePolicy, settings.cache_policy_id.as_deref()),
-        (ResourceKind::OriginRequestPolicy, settings.origin_request_policy_id.as_deref()),
-    ];
-    for (kind, id) in references {
-        if let Some(id) = policy_id(id)
-            && snapshot.resource(&ResourceId::new(kind, id)).is_none()
-        {
-            return Err(no_such_policy(kind, id));
-        }
-    }
-    match policy_id(settings.response_headers_policy_id.as_deref()) {
-        Some(id) if managed::response_headers_policy(id).is_none() => {
-            Err(no_such_response_headers_policy(id))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The API takes an empty text for none.

@@ -18,14 +18,16 @@ use edge_config::{HostName, Snapshot};
 
 pub(crate) use self::tags::{validate_tag_keys, validate_tags};
 use crate::errors::invalid_argument;
-use crate::limits::CALLER_REFERENCE_BYTES_MAX;
-use crate::quotas::{COMMENT_CHARACTERS_MAX, TEXT_BYTES_MAX};
+use crate::limits::{CALLER_REFERENCE_BYTES_MAX, ID_BYTES_MAX};
+use crate::quotas::{COMMENT_CHARACTERS_MAX, Quotas, TEXT_BYTES_MAX};
 
 /// What a distribution is validated against.
 #[derive(Clone, Copy)]
 pub(crate) struct Surroundings<'a> {
     /// What exists.
     pub(crate) snapshot: &'a Snapshot,
+    /// How much there may be.
+    pub(crate) quotas: &'a Quotas,
     /// The suffix of the names that Mantlet gives, which no alias may claim.
     pub(crate) domain_suffix: &'a HostName,
     /// The id of the distribution, unless it is new.
@@ -34,12 +36,20 @@ pub(crate) struct Surroundings<'a> {
 
 /// Checks that every list has the length that it claims.
 pub(crate) fn validate_quantities(config: &DistributionConfig) -> Result<(), ApiError> {
-    match inconsistent_quantity(config) {
-        None => Ok(()),
-        Some(path) => Err(ErrorCode::InconsistentQuantities.with_message(format!(
-            "{path} is not the number of Items beside it. Set it to that number, or leave Items out and set it to 0."
-        ))),
-    }
+    inconsistent_quantity(config).map_or(Ok(()), |path| Err(inconsistent(&path)))
+}
+
+/// A list does not have the length that it claims.
+pub(crate) fn inconsistent(path: &str) -> ApiError {
+    ErrorCode::InconsistentQuantities.with_message(format!(
+        "{path} is not the number of Items beside it. Set it to that number, or leave Items out and set it to 0."
+    ))
+}
+
+/// Whether a text could be an id that we gave, or a name that serves as one.
+pub(crate) fn is_id(text: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !text.is_empty() && text.len() <= ID_BYTES_MAX && text.bytes().all(is_part)
 }
 
 /// Checks a whole configuration.
@@ -49,8 +59,8 @@ pub(crate) fn validate_distribution(
 ) -> Result<(), ApiError> {
     validate_caller_reference(&config.caller_reference)?;
     validate_texts(config)?;
-    origins::validate(config)?;
-    cache_behaviors::validate(config, surroundings.snapshot)?;
+    origins::validate(config, surroundings.quotas)?;
+    cache_behaviors::validate(config, surroundings.quotas)?;
     error_pages::validate(config)?;
     validate_geo_restriction(config)?;
     refuse_absent_resources(config)?;
@@ -114,12 +124,6 @@ fn refuse_absent_resources(config: &DistributionConfig) -> Result<(), ApiError> 
     if let Some(id) = encrypted {
         return Err(ErrorCode::NoSuchFieldLevelEncryptionConfig.with_message(format!(
             "The field-level encryption configuration {id:?} does not exist. Leave FieldLevelEncryptionId out."
-        )));
-    }
-    let deployment = config.continuous_deployment_policy_id.as_deref().filter(|id| !id.is_empty());
-    if let Some(id) = deployment {
-        return Err(ErrorCode::NoSuchContinuousDeploymentPolicy.with_message(format!(
-            "The continuous deployment policy {id:?} does not exist. Leave ContinuousDeploymentPolicyId out."
         )));
     }
     Ok(())

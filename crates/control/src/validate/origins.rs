@@ -12,9 +12,8 @@ use super::{duplicate, is_visible, origin_groups};
 use crate::errors::invalid_argument;
 use crate::quotas::{
     CONNECTION_ATTEMPTS, CONNECTION_TIMEOUT_SECONDS, ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX,
-    ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX, ORIGIN_CUSTOM_HEADERS_BYTES_MAX, ORIGIN_CUSTOM_HEADERS_MAX,
-    ORIGIN_GROUPS_MAX, ORIGIN_KEEPALIVE_TIMEOUT_SECONDS, ORIGIN_READ_TIMEOUT_SECONDS, ORIGINS_MAX,
-    RESPONSE_COMPLETION_TIMEOUT_SECONDS, TEXT_BYTES_MAX,
+    ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX, ORIGIN_CUSTOM_HEADERS_BYTES_MAX, ORIGIN_KEEPALIVE_TIMEOUT_SECONDS,
+    ORIGIN_READ_TIMEOUT_SECONDS, Quotas, RESPONSE_COMPLETION_TIMEOUT_SECONDS, TEXT_BYTES_MAX,
 };
 
 /// The status codes on which an origin group may fail over ("Optimize high availability with
@@ -46,21 +45,22 @@ const REFUSED_HEADERS: [&str; 18] = [
 /// Beginnings of names that none of them may have.
 const REFUSED_HEADER_PREFIXES: [&str; 3] = ["if-", "x-amz-", "x-edge-"];
 
-pub(super) fn validate(config: &DistributionConfig) -> Result<(), ApiError> {
+pub(super) fn validate(config: &DistributionConfig, quotas: &Quotas) -> Result<(), ApiError> {
     let origins = &config.origins.items;
     if origins.is_empty() {
         return Err(invalid_argument("Origins is empty. A distribution needs at least one origin."));
     }
-    if origins.len() > ORIGINS_MAX {
+    let most = quotas.origins_per_distribution;
+    if origins.len() > most {
         return Err(ErrorCode::TooManyOrigins
-            .with_message(format!("A distribution has at most {ORIGINS_MAX} origins. Remove some.")));
+            .with_message(format!("A distribution has at most {most} origins. Remove some.")));
     }
-    origins.iter().try_for_each(validate_origin)?;
+    origins.iter().try_for_each(|origin| validate_origin(origin, quotas))?;
     let groups = origin_groups(config);
-    if groups.len() > ORIGIN_GROUPS_MAX {
-        return Err(ErrorCode::TooManyOriginGroupsPerDistribution.with_message(format!(
-            "A distribution has at most {ORIGIN_GROUPS_MAX} origin groups. Remove some."
-        )));
+    let most = quotas.origin_groups_per_distribution;
+    if groups.len() > most {
+        return Err(ErrorCode::TooManyOriginGroupsPerDistribution
+            .with_message(format!("A distribution has at most {most} origin groups. Remove some.")));
     }
     groups.iter().try_for_each(|group| validate_origin_group(group, origins))?;
     let ids = origins.iter().map(|origin| &origin.id).chain(groups.iter().map(|group| &group.id));
@@ -72,7 +72,7 @@ pub(super) fn validate(config: &DistributionConfig) -> Result<(), ApiError> {
     }
 }
 
-fn validate_origin(origin: &Origin) -> Result<(), ApiError> {
+fn validate_origin(origin: &Origin, quotas: &Quotas) -> Result<(), ApiError> {
     let id = &origin.id;
     if id.is_empty() || id.len() > TEXT_BYTES_MAX {
         return Err(invalid_argument(format!(
@@ -82,7 +82,7 @@ fn validate_origin(origin: &Origin) -> Result<(), ApiError> {
     validate_kind(origin)?;
     parse_origin_address(origin)?;
     validate_path(origin)?;
-    validate_custom_headers(origin)?;
+    validate_custom_headers(origin, quotas)?;
     check_number(origin, "ConnectionAttempts", origin.connection_attempts, CONNECTION_ATTEMPTS)
         .and(check_number(origin, "ConnectionTimeout", origin.connection_timeout, CONNECTION_TIMEOUT_SECONDS))
         .map_err(invalid_argument)?;
@@ -132,11 +132,12 @@ fn validate_path(origin: &Origin) -> Result<(), ApiError> {
     )))
 }
 
-fn validate_custom_headers(origin: &Origin) -> Result<(), ApiError> {
+fn validate_custom_headers(origin: &Origin, quotas: &Quotas) -> Result<(), ApiError> {
     let headers = origin.custom_headers.as_ref().map(CustomHeaders::items).unwrap_or_default();
-    if headers.len() > ORIGIN_CUSTOM_HEADERS_MAX {
+    let most = quotas.custom_headers_per_origin;
+    if headers.len() > most {
         return Err(ErrorCode::TooManyOriginCustomHeaders.with_message(format!(
-            "The origin {:?} has more than {ORIGIN_CUSTOM_HEADERS_MAX} custom headers. Remove some.",
+            "The origin {:?} has more than {most} custom headers. Remove some.",
             origin.id
         )));
     }

@@ -4,12 +4,13 @@ use aws_api::ApiError;
 use aws_api::cloudfront::{ErrorCode, Tag};
 
 use super::duplicate;
-use crate::quotas::{TAG_KEY_CHARACTERS_MAX, TAG_VALUE_CHARACTERS_MAX, TAGS_MAX};
+use crate::quotas::{Quotas, TAG_KEY_CHARACTERS_MAX, TAG_VALUE_CHARACTERS_MAX};
 
 /// Checks all the tags that a resource is to have.
-pub(crate) fn validate_tags(tags: &[Tag]) -> Result<(), ApiError> {
-    if tags.len() > TAGS_MAX {
-        return Err(invalid(format!("A resource has at most {TAGS_MAX} tags. Remove some.")));
+pub(crate) fn validate_tags(tags: &[Tag], quotas: &Quotas) -> Result<(), ApiError> {
+    let most = quotas.tags_per_resource;
+    if tags.len() > most {
+        return Err(invalid(format!("A resource has at most {most} tags. Remove some.")));
     }
     validate_tag_keys(tags.iter().map(|tag| &tag.key))?;
     match tags.iter().find(|tag| tag.value.as_deref().is_some_and(|value| !is_tag_value(value))) {
@@ -78,7 +79,7 @@ mod tests {
             .iter()
             .map(|&(key, value)| Tag { key: key.to_owned(), value: Some(value.to_owned()) })
             .collect();
-        let message = validate_tags(&tags).err().map(|error| {
+        let message = validate_tags(&tags, &Quotas::default()).err().map(|error| {
             assert_eq!(error.code, "InvalidTagging");
             error.message
         });

@@ -53,7 +53,9 @@ fn validate(change: impl FnOnce(&mut DistributionConfig)) -> Result<(), ApiError
     complete(&mut config);
     let snapshot = snapshot();
     let domain_suffix = HostName::parse("mantlet.localhost").unwrap();
-    let surroundings = Surroundings { snapshot: &snapshot, domain_suffix: &domain_suffix, own_id: None };
+    let quotas = Quotas::default();
+    let surroundings =
+        Surroundings { snapshot: &snapshot, quotas: &quotas, domain_suffix: &domain_suffix, own_id: None };
     validate_distribution(&config, surroundings)
 }
 
@@ -230,18 +232,8 @@ fn an_origin_group_has_two_origins_and_codes() {
 #[test]
 fn a_cache_behavior_targets_what_exists() {
     check_behavior("NoSuchOrigin", |behavior| behavior.target_origin_id = "other".to_owned());
-    check_behavior("NoSuchCachePolicy", |behavior| behavior.cache_policy_id = Some("other".to_owned()));
-    check_behavior("NoSuchOriginRequestPolicy", |behavior| {
-        behavior.origin_request_policy_id = Some("other".to_owned());
-    });
-    check_behavior("NoSuchResponseHeadersPolicy", |behavior| {
-        behavior.response_headers_policy_id = Some("other".to_owned());
-    });
     check_behavior("NoSuchFieldLevelEncryptionConfig", |behavior| {
         behavior.field_level_encryption_id = Some("other".to_owned());
-    });
-    check("NoSuchContinuousDeploymentPolicy", |config| {
-        config.continuous_deployment_policy_id = Some("other".to_owned());
     });
     check_taken(|config| {
         let simple_cors = "60669652-455b-4ae9-85a4-c4c02393f86c".to_owned();

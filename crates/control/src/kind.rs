@@ -1,0 +1,50 @@
+//! The kinds of resources that the control plane keeps.
+
+/// What a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Distribution,
+    CachePolicy,
+    OriginRequestPolicy,
+    ResponseHeadersPolicy,
+    PublicKey,
+    KeyGroup,
+    OriginAccessControl,
+    RealtimeLogConfig,
+    ContinuousDeploymentPolicy,
+    WebAcl,
+}
+
+impl Kind {
+    /// The kind's name in the store's keys.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Distribution => "distribution",
+            Self::CachePolicy => "cache-policy",
+            Self::OriginRequestPolicy => "origin-request-policy",
+            Self::ResponseHeadersPolicy => "response-headers-policy",
+            Self::PublicKey => "public-key",
+            Self::KeyGroup => "key-group",
+            Self::OriginAccessControl => "origin-access-control",
+            Self::RealtimeLogConfig => "realtime-log-config",
+            Self::ContinuousDeploymentPolicy => "continuous-deployment-policy",
+            Self::WebAcl => "web-acl",
+        }
+    }
+
+    /// The kind's name in sentences.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Distribution => "distribution",
+            Self::CachePolicy => "cache policy",
+            Self::OriginRequestPolicy => "origin request policy",
+            Self::ResponseHeadersPolicy => "response headers policy",
+            Self::PublicKey => "public key",
+            Self::KeyGroup => "key group",
+            Self::OriginAccessControl => "origin access control",
+            Self::RealtimeLogConfig => "real-time log configuration",
+            Self::ContinuousDeploymentPolicy => "continuous deployment policy",
+            Self::WebAcl => "web ACL",
+        }
+    }
+}
