@@ -6,10 +6,10 @@
 
 use std::ops::RangeInclusive;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// How many there may be of what costs memory or time. Each has an error of its own, `TooMany…`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Quotas {
     /// Distributions of the account. AWS begins with 500; one machine here was measured with 10,000.
@@ -118,3 +118,25 @@ pub(crate) const ORIGIN_KEEPALIVE_TIMEOUT_SECONDS: RangeInclusive<i32> = 1..=300
 pub(crate) const RESPONSE_COMPLETION_TIMEOUT_SECONDS: RangeInclusive<i32> = 1..=86_400;
 /// Seconds that anything may be cached (100 years): no arithmetic on it can overflow.
 pub(crate) const TTL_SECONDS: RangeInclusive<i64> = 0..=3_153_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_quota_with_its_default() {
+        let documentation = include_str!("../../../docs/limits.md");
+        let defaults = serde_json::to_value(Quotas::default()).unwrap();
+        for (name, default) in defaults.as_object().unwrap() {
+            let row = format!("| `{name}` | {default} |");
+            assert!(documentation.contains(&row), "docs/limits.md lacks {row}");
+        }
+    }
+
+    #[test]
+    fn a_file_names_what_it_changes() {
+        let quotas: Quotas = serde_json::from_str(r#"{"cache-policies": 50}"#).unwrap();
+        assert_eq!(quotas, Quotas { cache_policies: 50, ..Quotas::default() });
+        assert!(serde_json::from_str::<Quotas>(r#"{"cash-policies": 50}"#).is_err());
+    }
+}

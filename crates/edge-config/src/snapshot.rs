@@ -68,6 +68,11 @@ impl Snapshot {
         self.distributions.values()
     }
 
+    /// How many distributions there are.
+    pub fn distribution_count(&self) -> usize {
+        self.distributions.len()
+    }
+
     /// The id of the distribution that holds an alias or a domain name, exactly as written there.
     pub fn owner_of_name(&self, name: &str) -> Option<&str> {
         self.names.get(name).map(AsRef::as_ref)

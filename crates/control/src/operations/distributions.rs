@@ -301,6 +301,7 @@ async fn create_distribution(
         let domain_name =
             new_domain_name(&control.settings().domain_suffix).map_err(|error| internal(&error))?;
         let (integrity, snapshot) = control.current_snapshot().await?;
+        check_quota(control, &snapshot)?;
         let bundle = prepare(control, &config, &snapshot, &id, &domain_name, false)?;
         let record = DistributionRecord { domain_name, last_modified_time: now(), config: config.clone() };
         match control.commit(creation(control, &id, &record, &bundle, tags, integrity)?).await {
@@ -317,6 +318,19 @@ async fn create_distribution(
         }
     }
     Err(unavailable())
+}
+
+/// Creations that are in flight together may pass the quota together: it protects the machine, which a
+/// few more do not hurt, and comparing `integrity` for it would make all of them wait for each other.
+fn check_quota(control: &Control, snapshot: &Snapshot) -> Result<(), ApiError> {
+    let most = control.settings().quotas.distributions;
+    if snapshot.distribution_count() < most {
+        return Ok(());
+    }
+    Err(ErrorCode::TooManyDistributions.with_message(format!(
+        "There are {most} distributions already, the most that this account may have. Delete one, or raise \
+         the quota."
+    )))
 }
 
 fn creation(

@@ -296,6 +296,17 @@ async fn a_reference_that_vanishes_before_the_commit_is_noticed() {
 }
 
 #[tokio::test]
+async fn there_are_no_more_distributions_than_the_quota_says() {
+    let test = TestControl::with(|settings| settings.quotas.distributions = 2).await;
+    test.created("a").await;
+    let (id, etag) = test.created("b").await;
+    check(test.create(distribution_config("c")).await, (400, "TooManyDistributions"));
+    let etag = test.disable(&id, &etag).await;
+    test.delete(&id, Some(&etag)).await.unwrap();
+    test.created("c").await;
+}
+
+#[tokio::test]
 async fn what_a_distribution_refers_to_must_exist() {
     let test = TestControl::new().await;
     type Set = fn(&mut DefaultCacheBehavior, Option<String>);

@@ -1,0 +1,114 @@
+"""Terraform with its stock provider, against a running mantlet.
+
+Runs where terraform is installed and the provider is on the machine: named by TF_CLI_CONFIG_FILE, or in a
+directory that is laid out as a filesystem mirror. Nothing is downloaded.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .mantlet import clean_environment
+
+CONFIGURATIONS = Path(__file__).parent.parent / "terraform"
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+# Where machines keep mirrors of providers.
+MIRROR_ROOTS = ["~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/local/share/terraform"]
+MIRROR_ROOTS += ["/usr/share/terraform", "/opt"]
+# The provider waits 30 s after a create, and 45 s in a destroy, before it looks at all.
+PATIENCE = 240
+
+
+class Terraform:
+    """A directory of its own with one of the configurations and its state."""
+
+    def __init__(self, mantlet, directory, configuration, **variables):
+        self.program = shutil.which("terraform")
+        if not self.program:
+            pytest.skip("terraform is not installed")
+        self.directory = Path(directory)
+        shutil.copy(CONFIGURATIONS / configuration, self.directory)
+        self.variables = {"endpoint": mantlet.api_url, **variables}
+        self.write_variables()
+        key, secret = mantlet.credentials
+        self.environment = clean_environment(
+            AWS_ACCESS_KEY_ID=key,
+            AWS_SECRET_ACCESS_KEY=secret,
+            TF_CLI_CONFIG_FILE=str(cli_config(self.directory)),
+            TF_IN_AUTOMATION="1",
+            CHECKPOINT_DISABLE="1",
+        )
+        self("init", "-input=false")
+
+    def write_variables(self, **changes):
+        """The variables of all commands from now on."""
+        self.variables |= changes
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps(self.variables))
+
+    def __call__(self, *arguments, may_fail=False):
+        done = subprocess.run(
+            [self.program, *arguments, "-no-color"],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert may_fail or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def apply(self):
+        self("apply", "-auto-approve")
+
+    def destroy(self):
+        self("destroy", "-auto-approve")
+
+    def assert_nothing_to_change(self):
+        """What was applied reads back as it was written."""
+        plan = self("plan", "-detailed-exitcode", may_fail=True)
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+
+    def output(self, name):
+        return json.loads(self("output", "-json", name).stdout)
+
+    def ids(self):
+        """The id of everything in the state, by its address."""
+        resources = json.loads(self("show", "-json").stdout)["values"]["root_module"]["resources"]
+        return {one["address"]: one["values"]["id"] for one in resources}
+
+    def reimport(self, addresses):
+        """Forgets resources and finds them again by their ids."""
+        ids = self.ids()
+        self("state", "rm", *addresses)
+        for address in addresses:
+            self("import", address, ids[address])
+
+
+def cli_config(directory):
+    """The machine's own CLI configuration, or one that names a mirror found on it."""
+    own = os.environ.get("TF_CLI_CONFIG_FILE")
+    if own and Path(own).is_file():
+        return own
+    mirror = find_mirror()
+    if mirror is None:
+        pytest.skip(f"no mirror of {PROVIDER} on this machine")
+    config = directory / "cli-config.tfrc"
+    config.write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n'
+        f'    include = ["{PROVIDER}"]\n  }}\n}}\n'
+    )
+    return config
+
+
+def find_mirror():
+    """The first directory that holds PROVIDER, at most two levels below one of the roots."""
+    for root in (Path(root).expanduser() for root in MIRROR_ROOTS):
+        for pattern in ("", "*/", "*/*/"):
+            for found in sorted(root.glob(pattern + PROVIDER)):
+                return found.parents[2]
+    return None
