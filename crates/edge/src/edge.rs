@@ -15,7 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
 use crate::egress::OriginAccess;
 use crate::limits::{STOP_TIME_MAX, THREADS_MAX};
-use crate::listener;
+use crate::listener::ListenOn;
 use crate::metrics::Metrics;
 use crate::origin::{OriginRoots, Origins};
 use crate::shared::{AppliedRevisions, Phase};
@@ -25,10 +25,10 @@ use crate::tls::ViewerTls;
 /// What an edge needs to know before it starts.
 #[derive(Clone, Debug)]
 pub struct EdgeSettings {
-    /// Where HTTP is spoken; port 0 picks a free port.
-    pub http: Vec<SocketAddr>,
+    /// Where HTTP is spoken.
+    pub http: Vec<ListenOn>,
     /// Where HTTPS is spoken; needs `tls`.
-    pub https: Vec<SocketAddr>,
+    pub https: Vec<ListenOn>,
     /// TLS towards viewers.
     pub tls: Option<ViewerTls>,
     /// How many threads serve.
@@ -225,16 +225,17 @@ struct ThreadParts {
 }
 
 fn bind_all(
-    addresses: &[SocketAddr],
+    listen_on: &[ListenOn],
     scheme: Scheme,
     listeners: &mut [Vec<Listener>],
 ) -> Result<Vec<SocketAddr>, StartError> {
-    let mut bound = Vec::with_capacity(addresses.len());
-    for &address in addresses {
-        let (address, sockets) = listener::bind(address, listeners.len())
-            .map_err(|source| StartError::Listen { address, source })?;
+    let mut bound = Vec::with_capacity(listen_on.len());
+    for place in listen_on {
+        let (address, sockets) = place
+            .bind(listeners.len())
+            .map_err(|source| StartError::Listen { address: place.address(), source })?;
         for (of_thread, socket) in listeners.iter_mut().zip(sockets) {
-            of_thread.push(Listener { socket, scheme });
+            of_thread.push(Listener { socket, scheme, outlives_us: place.outlives_us() });
         }
         bound.push(address);
     }

@@ -1,9 +1,9 @@
 //! The edge: it answers viewers.
 //!
-//! [`Edge::start`] runs one thread a core; each has its own listeners, connections, origin pools and
-//! buffers, so a request takes no lock and crosses no core. A request's life is one page of code,
-//! `pipeline.rs`, in the order in which things happen; what must happen is decided by `behavior`, and
-//! the wire's form by `http1`.
+//! [`Edge::start`] runs one thread a core; each has its own listeners (or clones of those that the
+//! process was given), connections, origin pools and buffers, so a request takes no lock and crosses no
+//! core. A request's life is one page of code, `pipeline.rs`, in the order in which things happen; what
+//! must happen is decided by `behavior`, and the wire's form by `http1`.
 //!
 //! - `edge`, `thread`, `listener`, `shared`: starting, following snapshots, draining;
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
@@ -39,6 +39,7 @@ mod viewer;
 pub use access_log::{AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget};
 pub use edge::{Edge, EdgeSettings, StartError};
 pub use egress::{EgressError, OriginAccess};
+pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
 pub use tls::{CertificateError, TlsSetupError, ViewerTls, certified_key};

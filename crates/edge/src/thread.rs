@@ -47,6 +47,8 @@ pub(crate) struct Common {
 pub(crate) struct Listener {
     pub(crate) socket: TcpListener,
     pub(crate) scheme: Scheme,
+    /// Whether it goes on listening when this process is gone.
+    pub(crate) outlives_us: bool,
 }
 
 /// A thread's state, which its connections share.
@@ -156,7 +158,7 @@ impl Thread {
             Err(error) => return tracing::error!(%error, "A listener cannot be used"),
         };
         let registration = self.register().await;
-        while let Some(accepted) = self.next_connection(&socket).await {
+        while let Some(accepted) = self.next_connection(&socket, listener.outlives_us).await {
             match accepted {
                 Ok((stream, address)) => self.begin_connection(stream, address, listener.scheme),
                 // Out of descriptors or memory: others may free some.
@@ -169,15 +171,22 @@ impl Thread {
         drop((socket, registration));
     }
 
-    /// The next connection; none when draining has begun and all that had arrived are taken.
+    /// The next connection; none when draining has begun and all that had arrived are taken. Those that
+    /// wait in a socket that outlives this process are its successor's.
     async fn next_connection(
         &self,
         socket: &tokio::net::TcpListener,
+        outlives_us: bool,
     ) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-        poll_fn(|context| match socket.poll_accept(context) {
-            Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-            Poll::Pending if self.is_draining() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        poll_fn(|context| {
+            if outlives_us && self.is_draining() {
+                return Poll::Ready(None);
+            }
+            match socket.poll_accept(context) {
+                Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+                Poll::Pending if self.is_draining() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await
     }

@@ -1,8 +1,11 @@
 //! Starting, following snapshots, draining, and what is said of requests.
 
+use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
+use edge::{ListenOn, ListeningSocket};
 use edge_config::Revision;
 use testkit::{FakeOrigin, FakeViewer, TestEdge, distribution, http_origin, until, within};
 
@@ -54,6 +57,29 @@ async fn draining_closes_idle_connections_at_once_and_others_after_their_respons
     let response = busy.response().await;
     assert_eq!((response.text(), response.value("connection")), ("two", Some("close")));
     assert!(within("draining", draining).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_passed_socket_is_every_threads_and_its_waiting_connections_are_the_successors() {
+    let passed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, successor) = (passed.local_addr().unwrap(), passed.try_clone().unwrap());
+    let (origin, _) = FakeOrigin::bind().await.answering(|_| OK.to_vec());
+    let mut edge = TestEdge::start([distribution("api.test", http_origin(origin))], |settings| {
+        settings.http = vec![ListenOn::Socket(Arc::new(ListeningSocket::new(passed).unwrap()))];
+        settings.threads = NonZeroUsize::new(2).unwrap();
+    })
+    .await;
+    assert_eq!(edge.http, address);
+    for _ in 0..20 {
+        assert_eq!(FakeViewer::connect(address).await.get("api.test", "/").await.text(), "ok");
+    }
+    assert!(within("draining", edge.take().drain(testkit::PATIENCE)).await);
+
+    let mut waiting = FakeViewer::connect(address).await;
+    waiting.send(GET).await;
+    let successor = tokio::net::TcpListener::from_std(successor).unwrap();
+    let (accepted, _) = within("the successor", successor.accept()).await.unwrap();
+    within("the request", accepted.readable()).await.unwrap();
 }
 
 #[tokio::test]

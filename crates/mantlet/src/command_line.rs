@@ -61,6 +61,8 @@ pub(crate) struct RunFlags {
     pub(crate) directory: DataDirFlag,
 
     /// Where viewers connect without TLS. Port 0 picks a free one, here and below.
+    ///
+    /// A socket that systemd passes under the name http, https or api takes the place of the address of that flag.
     #[arg(long, value_name = "ADDR", env = "MANTLET_HTTP", default_value = "127.0.0.1:8080", value_parser = address)]
     pub(crate) http: SocketAddr,
 

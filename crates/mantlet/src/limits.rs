@@ -31,6 +31,10 @@ pub(crate) const LOCK_TRIES_MAX: u32 = 5;
 /// The time between two tries for the lock.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(20);
 
+/// The most sockets that a service manager may pass: an address of each family for each listener of each network, and
+/// far more than anybody has. What is beyond it is a mistake in `LISTEN_FDS`.
+pub(crate) const PASSED_SOCKETS_MAX: usize = 64;
+
 /// How long a certificate authority is valid: longer than the machine, so that trust is asked for once.
 pub(crate) const AUTHORITY_DAYS: i64 = 3_650;
 

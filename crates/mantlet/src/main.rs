@@ -14,6 +14,7 @@ mod endpoints;
 mod environment;
 mod limits;
 mod log;
+mod passed_sockets;
 mod run;
 mod running;
 mod seal;
@@ -30,6 +31,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::command_line::{Command, CommandLine, UpFlags};
+use crate::passed_sockets::PassedSockets;
 use crate::settings::{RunSettings, UsageError};
 use crate::up::OriginUrl;
 
@@ -52,14 +54,14 @@ fn perform(line: CommandLine) -> Result<()> {
     log::start(&line.log)?;
     match line.command {
         Command::Run(flags) => {
-            let settings = RunSettings::try_from(*flags)?;
+            let settings = RunSettings::new(*flags, PassedSockets::take()?)?;
             block_on(run::run(&settings))
         }
         Command::Up(flags) => {
             let UpFlags { origin: url, run } = *flags;
             let origin: OriginUrl =
                 url.parse().map_err(|fault| UsageError::MalformedOrigin { url, fault })?;
-            let settings = RunSettings::try_from(run)?;
+            let settings = RunSettings::new(run, PassedSockets::take()?)?;
             block_on(up::up(&origin, &settings))
         }
         Command::Env(flags) => stdout::print(&environment::of_running(&flags)?),

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow, bail};
 use aws_api::sigv4::Secret;
 use control::{AccessKeys, Authentication, Control, ControlSettings, Quotas, seed_managed_policies};
-use edge::{AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, OriginAccess, OriginRoots, ViewerTls};
+use edge::{
+    AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots, ViewerTls,
+};
 use edge_config::{Revision, Snapshot};
 use feed::{Fleet, Following};
 use rustls::sign::CertifiedKey;
@@ -154,15 +156,15 @@ fn start_edge(
     certificate: Arc<CertifiedKey>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Edge> {
-    check_is_free("--http", settings.http)?;
-    check_is_free("--https", settings.https)?;
+    settings.http.iter().try_for_each(|listener| check_is_free("--http", listener))?;
+    settings.https.iter().try_for_each(|listener| check_is_free("--https", listener))?;
     let edge_settings = EdgeSettings {
-        http: vec![settings.http],
-        https: vec![settings.https],
+        http: settings.http.clone(),
+        https: settings.https.clone(),
         tls: Some(ViewerTls::new(certificate)?),
         threads: NonZeroUsize::new(settings.edge_threads).unwrap_or(NonZeroUsize::MIN),
         origin_access: OriginAccess {
-            allow_private: settings.api.ip().is_loopback(),
+            allow_private: api.address.ip().is_loopback(),
             allow: settings.origin_allow.clone(),
             own_listeners: vec![api.address],
         },
@@ -176,11 +178,13 @@ fn start_edge(
 
 /// The edge's threads share their ports, and the kernel would share them with another Mantlet of the same user, too:
 /// each would get some of the other's viewers.
-fn check_is_free(flag: &str, address: SocketAddr) -> Result<()> {
-    if address.port() == 0 {
-        return Ok(());
+fn check_is_free(flag: &str, listener: &ListenOn) -> Result<()> {
+    match listener {
+        ListenOn::Address(address) if address.port() != 0 => {
+            StdTcpListener::bind(address).map(drop).with_context(|| cannot_listen(flag, *address))
+        }
+        ListenOn::Address(_) | ListenOn::Socket(_) => Ok(()),
     }
-    StdTcpListener::bind(address).map(drop).with_context(|| cannot_listen(flag, address))
 }
 
 fn cannot_listen(flag: &str, address: SocketAddr) -> String {
@@ -260,8 +264,11 @@ impl ApiListener {
     async fn bind(settings: &RunSettings) -> Result<Self> {
         let certificate = settings.api_certificate.as_ref().map(CertificateFiles::load).transpose()?;
         let tls = certificate.clone().map(api_tls).transpose()?;
-        let socket = TcpListener::bind(settings.api).await;
-        let socket = socket.with_context(|| cannot_listen("--api", settings.api))?;
+        let socket = match &settings.api {
+            ListenOn::Address(address) => TcpListener::bind(address).await,
+            ListenOn::Socket(socket) => socket.try_clone().and_then(TcpListener::from_std),
+        };
+        let socket = socket.with_context(|| cannot_listen("--api", settings.api.address()))?;
         Ok(Self { address: socket.local_addr()?, socket, certificate, tls })
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use edge::ListenOn;
 use edge::limits::THREADS_MAX;
 use edge_config::{HostName, HostNameError};
 use ipnet::IpNet;
@@ -12,15 +13,16 @@ use thiserror::Error;
 
 use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
 use crate::limits::SUFFIX_BYTES_MAX;
+use crate::passed_sockets::PassedSockets;
 use crate::up::OriginUrlError;
 
 /// How a process is to run.
 #[derive(Clone, Debug)]
 pub(crate) struct RunSettings {
     pub(crate) data_dir: PathBuf,
-    pub(crate) http: SocketAddr,
-    pub(crate) https: SocketAddr,
-    pub(crate) api: SocketAddr,
+    pub(crate) http: Vec<ListenOn>,
+    pub(crate) https: Vec<ListenOn>,
+    pub(crate) api: ListenOn,
     pub(crate) api_certificate: Option<CertificateFiles>,
     pub(crate) domain_suffix: HostName,
     pub(crate) suffix_certificate: Option<CertificateFiles>,
@@ -111,18 +113,20 @@ pub(crate) enum UsageError {
     SameAddress(&'static str, &'static str, SocketAddr),
 }
 
-impl TryFrom<RunFlags> for RunSettings {
-    type Error = UsageError;
-
-    fn try_from(flags: RunFlags) -> Result<Self, UsageError> {
+impl RunSettings {
+    /// What the flags mean; a passed socket takes the place of the address that its flag gives.
+    pub(crate) fn new(flags: RunFlags, passed: PassedSockets) -> Result<Self, UsageError> {
         let api_certificate = certificate_files(flags.api_certificate, flags.api_key);
-        check_api(flags.api, flags.auth, api_certificate.is_some())?;
-        check_addresses(&[("--http", flags.http), ("--https", flags.https), ("--api", flags.api)])?;
+        let http = passed_or_given(passed.http, flags.http);
+        let https = passed_or_given(passed.https, flags.https);
+        let api = passed.api.unwrap_or(ListenOn::Address(flags.api));
+        check_api(api.address(), flags.auth, api_certificate.is_some())?;
+        check_addresses(&[("--http", &http), ("--https", &https), ("--api", std::slice::from_ref(&api))])?;
         Ok(Self {
             data_dir: flags.directory.data_dir,
-            http: flags.http,
-            https: flags.https,
-            api: flags.api,
+            http,
+            https,
+            api,
             api_certificate,
             domain_suffix: domain_suffix(flags.domain_suffix)?,
             suffix_certificate: certificate_files(flags.suffix_certificate, flags.suffix_key),
@@ -153,14 +157,22 @@ fn check_api(api: SocketAddr, auth: AuthFlag, has_certificate: bool) -> Result<(
     Ok(())
 }
 
+fn passed_or_given(passed: Vec<ListenOn>, given: SocketAddr) -> Vec<ListenOn> {
+    if passed.is_empty() { vec![given.into()] } else { passed }
+}
+
 /// The edge's threads share their ports with each other, so the kernel would not object to every clash.
-fn check_addresses(addresses: &[(&'static str, SocketAddr)]) -> Result<(), UsageError> {
-    for (index, (flag, address)) in addresses.iter().enumerate() {
-        for (other_flag, other) in &addresses[..index] {
-            if address == other && address.port() != 0 {
-                return Err(UsageError::SameAddress(other_flag, flag, *address));
-            }
+fn check_addresses(listeners: &[(&'static str, &[ListenOn])]) -> Result<(), UsageError> {
+    let mut seen: Vec<(&'static str, SocketAddr)> = Vec::new();
+    for (flag, place) in
+        listeners.iter().flat_map(|(flag, places)| places.iter().map(move |place| (*flag, place)))
+    {
+        let address = place.address();
+        if let Some((other_flag, _)) = seen.iter().find(|(_, other)| *other == address && address.port() != 0)
+        {
+            return Err(UsageError::SameAddress(other_flag, flag, address));
         }
+        seen.push((flag, address));
     }
     Ok(())
 }
@@ -204,15 +216,23 @@ fn access_log(given: Option<&str>) -> Result<AccessLogTarget, UsageError> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+    use std::sync::Arc;
+
     use clap::Parser;
+    use edge::ListeningSocket;
 
     use super::*;
     use crate::command_line::{Command, CommandLine};
 
     fn settle(flags: &str) -> Result<RunSettings, UsageError> {
+        settle_with(flags, PassedSockets::default())
+    }
+
+    fn settle_with(flags: &str, passed: PassedSockets) -> Result<RunSettings, UsageError> {
         let line = ["mantlet", "run"].into_iter().chain(flags.split_whitespace());
         match CommandLine::try_parse_from(line).unwrap().command {
-            Command::Run(flags) => RunSettings::try_from(*flags),
+            Command::Run(flags) => RunSettings::new(*flags, passed),
             other => panic!("{other:?}"),
         }
     }
@@ -225,7 +245,7 @@ mod tests {
     #[test]
     fn defaults() {
         let settings = settle("").unwrap();
-        assert!(settings.api.ip().is_loopback());
+        assert!(settings.api.address().ip().is_loopback());
         assert_eq!(settings.domain_suffix.as_str(), "mantlet.localhost");
         assert_eq!(settings.account_id, "000000000000");
         assert_eq!(settings.authentication, AuthFlag::Sigv4);
@@ -241,6 +261,21 @@ mod tests {
         check_refused("--api 192.0.2.1:9000 --auth none --api-certificate a --api-key b", "only on loopback");
         settle("--api 0.0.0.0:9000 --api-certificate a --api-key b").unwrap();
         settle("--api [::1]:9000 --auth none").unwrap();
+    }
+
+    #[test]
+    fn a_passed_socket_takes_the_place_of_its_flags_address() {
+        let listening = |address| {
+            let socket = ListeningSocket::new(TcpListener::bind(address).unwrap()).unwrap();
+            ListenOn::Socket(Arc::new(socket))
+        };
+        let https = listening("127.0.0.1:0");
+        let address = https.address();
+        let settings = settle_with("", PassedSockets { https: vec![https], ..PassedSockets::default() });
+        assert_eq!(settings.unwrap().https[0].address(), address);
+        let everywhere = PassedSockets { api: Some(listening("0.0.0.0:0")), ..PassedSockets::default() };
+        let refused = settle_with("", everywhere).unwrap_err().to_string();
+        assert!(refused.contains("--api-certificate"), "{refused}");
     }
 
     #[test]

@@ -65,8 +65,8 @@ impl TestEdge {
         let snapshots = watch::Sender::new(Arc::new(Snapshot::default()));
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut settings = EdgeSettings {
-            http: vec![any],
-            https: vec![any],
+            http: vec![any.into()],
+            https: vec![any.into()],
             tls: Some(ViewerTls::new(key).unwrap()),
             threads: NonZeroUsize::MIN,
             origin_access: OriginAccess { allow_private: true, ..OriginAccess::default() },

@@ -54,16 +54,18 @@ class Distribution:
 class Mantlet:
     """A `mantlet run` (or `up`) process with its data directory."""
 
-    def __init__(self, data_dir, *flags, subcommand=("run",)):
+    def __init__(self, data_dir, *flags, subcommand=("run",), api="127.0.0.1:0"):
         self.data_dir = Path(data_dir)
         self.access_log = self.data_dir.parent / f"{self.data_dir.name}-access.log"
         self.stdout_file = self.data_dir.parent / f"{self.data_dir.name}-stdout.log"
         self.stderr_file = self.data_dir.parent / f"{self.data_dir.name}-stderr.log"
         # Flags of the test come last and win, where a flag may be given once only they name it.
-        own = ("--data-dir", str(self.data_dir), *LISTEN)
+        own = ("--data-dir", str(self.data_dir), *LISTEN[:4], "--api", api)
         if "--access-log" not in flags:
             own += ("--access-log", str(self.access_log))
         self.arguments = [str(BINARY), *subcommand, *own, *flags]
+        # Beyond the standard three, what the process inherits.
+        self.passed_descriptors = ()
         self.process = None
 
     def launch(self):
@@ -71,7 +73,11 @@ class Mantlet:
         assert BINARY.exists(), f"{BINARY} is not there; run `cargo build -p mantlet` first"
         with self.stdout_file.open("ab") as stdout, self.stderr_file.open("ab") as stderr:
             self.process = subprocess.Popen(
-                self.arguments, stdout=stdout, stderr=stderr, env=clean_environment()
+                self.arguments,
+                stdout=stdout,
+                stderr=stderr,
+                env=clean_environment(),
+                pass_fds=self.passed_descriptors,
             )
         return self
 
@@ -115,7 +121,8 @@ class Mantlet:
 
     @property
     def api_url(self):
-        return f"http://{self.endpoints['api']}"
+        endpoints = self.endpoints
+        return endpoints.get("api_url") or f"http://{endpoints['api']}"
 
     @property
     def ca(self):
