@@ -141,6 +141,12 @@ impl AccessLog {
         }
     }
 
+    /// A log of nothing.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self { running: None }
+    }
+
     fn start_writing(
         settings: AccessLogSettings,
         counters: Arc<AccessLogCounters>,

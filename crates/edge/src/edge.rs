@@ -1,10 +1,13 @@
 //! The edge as a whole: starting it, what it reports, draining it.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -84,8 +87,24 @@ pub struct Edge {
 
 #[derive(Debug)]
 struct RunningThread {
+    number: usize,
     drained: oneshot::Receiver<()>,
-    handle: JoinHandle<()>,
+    handle: JoinHandle<io::Result<()>>,
+}
+
+/// A thread of the edge ended while it should serve. The process cannot go on: the kernel would give the
+/// thread's share of the viewers to nobody, and no change would be deployed any more.
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadFailure {
+    /// A panic; what it said is on standard error.
+    #[error("edge thread {0} ended in a panic")]
+    Panicked(usize),
+    /// Its sockets cannot be used.
+    #[error("edge thread {0} cannot use its listeners")]
+    Listeners(usize, #[source] io::Error),
+    /// Without a reason.
+    #[error("edge thread {0} ended")]
+    Ended(usize),
 }
 
 impl Edge {
@@ -145,17 +164,45 @@ impl Edge {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (metrics, access_log, phases) =
             (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
-        let (drained_sender, drained) = oneshot::channel();
-        let handle = std::thread::Builder::new().name(format!("edge-{}", parts.number)).spawn(move || {
+        let number = parts.number;
+        self.spawn_thread(number, move |drained| {
             thread::block_on(runtime, async move {
                 let metrics = metrics.thread();
                 let origins = Origins::new(parts.origin_access, parts.origin_roots, metrics.clone());
                 let thread = Rc::new(Thread::new(parts.common, origins, access_log.thread(), metrics));
-                thread.run(parts.number, parts.listeners, parts.snapshots, phases, drained_sender).await;
-            });
-        })?;
-        self.threads.push(RunningThread { drained, handle });
+                thread.run(number, parts.listeners, parts.snapshots, phases, drained).await
+            })
+        })
+    }
+
+    fn spawn_thread(
+        &mut self,
+        number: usize,
+        run: impl FnOnce(oneshot::Sender<()>) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (sender, drained) = oneshot::channel();
+        let handle = std::thread::Builder::new().name(format!("edge-{number}")).spawn(|| run(sender))?;
+        self.threads.push(RunningThread { number, drained, handle });
         Ok(())
+    }
+
+    /// Returns when a thread ends though it should serve, which none ever does.
+    pub async fn failure(&mut self) -> ThreadFailure {
+        let threads = &mut self.threads;
+        let ended = poll_fn(|context| {
+            // The thread drops its end of the channel when it ends, however it ends.
+            let ended =
+                threads.iter_mut().position(|thread| Pin::new(&mut thread.drained).poll(context).is_ready());
+            ended.map_or(Poll::Pending, Poll::Ready)
+        });
+        let ended = ended.await;
+        let RunningThread { number, handle, .. } = self.threads.swap_remove(ended);
+        // What is left of it is its way out, too short to be worth a wait that could be cancelled.
+        match handle.join() {
+            Ok(Ok(())) => ThreadFailure::Ended(number),
+            Ok(Err(error)) => ThreadFailure::Listeners(number, error),
+            Err(_) => ThreadFailure::Panicked(number),
+        }
     }
 
     /// Where HTTP is spoken, with the ports that were picked.
@@ -201,8 +248,10 @@ impl Edge {
         let access_log = self.access_log.clone();
         let joined = tokio::task::spawn_blocking(move || {
             for handle in handles {
-                if handle.join().is_err() {
-                    tracing::error!("An edge thread ended in a panic");
+                match handle.join() {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::error!(%error, "An edge thread could not use its listeners"),
+                    Err(_) => tracing::error!("An edge thread ended in a panic"),
                 }
             }
             access_log.flush();
@@ -240,4 +289,40 @@ fn bind_all(
         bound.push(address);
     }
     Ok(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What an edge says of a thread that runs this, beside one that serves.
+    async fn failure(run: impl FnOnce() -> io::Result<()> + Send + 'static) -> String {
+        let (serving, still_serving) = std::sync::mpsc::sync_channel::<()>(0);
+        let mut edge = Edge {
+            http_addresses: Vec::new(),
+            https_addresses: Vec::new(),
+            metrics: Metrics::default(),
+            access_log: AccessLog::none(),
+            applied: AppliedRevisions::new(2).all(),
+            phase: watch::Sender::new(Phase::Serving),
+            threads: Vec::new(),
+        };
+        edge.spawn_thread(0, move |_drained| {
+            let _ = still_serving.recv();
+            Ok(())
+        })
+        .unwrap();
+        edge.spawn_thread(1, move |_drained| run()).unwrap();
+        let failure = edge.failure().await;
+        drop(serving);
+        failure.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_ends_is_noticed_and_named() {
+        assert_eq!(failure(|| panic!("as the test wants")).await, "edge thread 1 ended in a panic");
+        assert_eq!(failure(|| Ok(())).await, "edge thread 1 ended");
+        let refused = || Err(io::ErrorKind::InvalidInput.into());
+        assert_eq!(failure(refused).await, "edge thread 1 cannot use its listeners");
+    }
 }

@@ -11,6 +11,8 @@
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
 //!
+//! A thread that ends ends all: [`Edge::failure`] tells the process, which cannot go on serving by half.
+//!
 //! Does not know about: the AWS API, the store, the control plane. It starts and serves while the
 //! control plane is down.
 
@@ -37,7 +39,7 @@ mod transport;
 mod viewer;
 
 pub use access_log::{AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget};
-pub use edge::{Edge, EdgeSettings, StartError};
+pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure};
 pub use egress::{EgressError, OriginAccess};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;

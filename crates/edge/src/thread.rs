@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -16,7 +17,7 @@ use edge_config::{LinkedDistribution, Snapshot};
 use http1::{RequestHead, ResponseHead};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot, watch};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::access_log::ThreadLog;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
@@ -90,6 +91,9 @@ impl Thread {
     }
 
     /// Serves until it is told to stop; `drained` is told when no connection is left.
+    ///
+    /// An error, and a panic in anything that all connections depend on, end the thread: one that
+    /// accepts nothing or follows nothing must not go on as if it served.
     pub(crate) async fn run(
         self: Rc<Self>,
         number: usize,
@@ -97,23 +101,32 @@ impl Thread {
         snapshots: watch::Receiver<Arc<Snapshot>>,
         mut phases: watch::Receiver<Phase>,
         drained: oneshot::Sender<()>,
-    ) {
-        spawn_local(Rc::clone(&self).follow(number, snapshots));
-        spawn_local(self.origins.clone().look_after_idle_connections());
+    ) -> io::Result<()> {
+        let mut tasks = JoinSet::new();
         for listener in listeners {
-            spawn_local(Rc::clone(&self).accept(listener));
+            let socket = tokio::net::TcpListener::from_std(listener.socket)?;
+            tasks.spawn_local(Rc::clone(&self).accept(socket, listener.scheme, listener.outlives_us));
         }
-        // Whoever held the sender is gone: there is nobody left to serve for.
-        let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;
-        let draining = async {
-            self.drain().await;
-            let _ = drained.send(());
-            std::future::pending::<()>().await;
+        tasks.spawn_local(Rc::clone(&self).follow(number, snapshots));
+        tasks.spawn_local(self.origins.clone().look_after_idle_connections());
+        let stopping = async {
+            // Whoever held the sender is gone: there is nobody left to serve for.
+            let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;
+            let draining = async {
+                self.drain().await;
+                let _ = drained.send(());
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = draining => {}
+                _ = phases.wait_for(|phase| *phase == Phase::Stopping) => {}
+            }
         };
         tokio::select! {
-            () = draining => {}
-            _ = phases.wait_for(|phase| *phase == Phase::Stopping) => {}
+            () = stopping => {}
+            never = panic_with(&mut tasks) => match never {},
         }
+        Ok(())
     }
 
     /// Applies each snapshot. Requests keep the distribution that they began with.
@@ -152,15 +165,11 @@ impl Thread {
         Some(found)
     }
 
-    async fn accept(self: Rc<Self>, listener: Listener) {
-        let socket = match tokio::net::TcpListener::from_std(listener.socket) {
-            Ok(socket) => socket,
-            Err(error) => return tracing::error!(%error, "A listener cannot be used"),
-        };
+    async fn accept(self: Rc<Self>, socket: tokio::net::TcpListener, scheme: Scheme, outlives_us: bool) {
         let registration = self.register().await;
-        while let Some(accepted) = self.next_connection(&socket, listener.outlives_us).await {
+        while let Some(accepted) = self.next_connection(&socket, outlives_us).await {
             match accepted {
-                Ok((stream, address)) => self.begin_connection(stream, address, listener.scheme),
+                Ok((stream, address)) => self.begin_connection(stream, address, scheme),
                 // Out of descriptors or memory: others may free some.
                 Err(error) => {
                     tracing::warn!(%error, "A connection could not be accepted");
@@ -242,12 +251,25 @@ impl Thread {
 }
 
 /// Runs a thread to its end.
-pub(crate) fn block_on(runtime: tokio::runtime::Runtime, thread: impl Future<Output = ()>) {
+pub(crate) fn block_on<T>(runtime: tokio::runtime::Runtime, thread: impl Future<Output = T>) -> T {
     let tasks = LocalSet::new();
-    runtime.block_on(tasks.run_until(thread));
+    let outcome = runtime.block_on(tasks.run_until(thread));
     // Dropping the tasks closes what connections are left.
     drop(tasks);
     runtime.shutdown_background();
+    outcome
+}
+
+/// Panics as soon as one of the tasks does; they may end otherwise.
+async fn panic_with(tasks: &mut JoinSet<()>) -> Infallible {
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended
+            && let Ok(panic) = error.try_into_panic()
+        {
+            std::panic::resume_unwind(panic);
+        }
+    }
+    std::future::pending().await
 }
 
 /// A task that draining waits for.
@@ -309,5 +331,40 @@ impl<T: Default> Drop for Lent<'_, T> {
         if unused.len() < HEADS_KEPT_MAX {
             unused.push(lent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn supervise(tasks: impl FnOnce(&mut JoinSet<()>) + Send + 'static) -> std::thread::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        std::thread::spawn(move || {
+            let mut set = JoinSet::new();
+            LocalSet::new().block_on(&runtime, async {
+                tasks(&mut set);
+                tokio::select! {
+                    biased;
+                    never = panic_with(&mut set) => match never {},
+                    () = the_tasks_turn() => {}
+                }
+            });
+        })
+        .join()
+    }
+
+    /// Several turns, since nobody promises who comes first.
+    async fn the_tasks_turn() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn a_thread_dies_with_a_task_that_panics_and_outlives_one_that_ends() {
+        supervise(|tasks| drop(tasks.spawn_local(async {}))).unwrap();
+        let panic = supervise(|tasks| drop(tasks.spawn_local(async { panic!("as the test wants") })));
+        assert_eq!(panic.unwrap_err().downcast_ref::<&str>(), Some(&"as the test wants"));
     }
 }

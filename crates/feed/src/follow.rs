@@ -34,6 +34,17 @@ impl Quarantine {
     }
 }
 
+/// Why the store is not followed any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FollowingEnded {
+    /// Nobody can write to it any more either.
+    #[error("the store has closed")]
+    StoreClosed,
+    /// A panic; what it said is on standard error.
+    #[error("following the store ended in a panic")]
+    Panicked,
+}
+
 /// A store that is being followed, until this is dropped.
 #[derive(Debug)]
 pub struct Following {
@@ -46,6 +57,15 @@ impl Following {
     /// The newest snapshot, always.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
+    }
+
+    /// Returns when following has ended, which it never does while there is a store: from then on the
+    /// snapshot stays as it is.
+    pub async fn end(&mut self) -> FollowingEnded {
+        match (&mut self.task).await {
+            Ok(()) => FollowingEnded::StoreClosed,
+            Err(_) => FollowingEnded::Panicked,
+        }
     }
 
     /// What could not be taken into it.
@@ -292,6 +312,48 @@ mod tests {
         let snapshot = snapshot_at(&following, second).await;
         assert!(snapshot.resource(&policy_id("a")).is_none());
         assert!(snapshot.resource(&policy_id("b")).is_some());
+    }
+
+    /// A store whose watch ends at once, in one way or the other.
+    struct EndingStore(fn() -> Result<store::Changes, WatchError>);
+
+    #[async_trait::async_trait]
+    impl Store for EndingStore {
+        async fn get(&self, _: &Key) -> Result<Option<Record>, StorageError> {
+            Ok(None)
+        }
+
+        async fn range(&self, range: Range) -> Result<store::Page, StorageError> {
+            MemoryStore::new().range(range).await
+        }
+
+        async fn commit(&self, transaction: Transaction) -> Result<store::Committed, store::CommitError> {
+            MemoryStore::new().commit(transaction).await
+        }
+
+        fn watch(&self, _: &str, _: store::Revision) -> store::Watch {
+            store::Watch::new(Ending(self.0))
+        }
+
+        async fn current_revision(&self) -> Result<store::Revision, StorageError> {
+            Ok(store::Revision::ZERO)
+        }
+    }
+
+    struct Ending(fn() -> Result<store::Changes, WatchError>);
+
+    #[async_trait::async_trait]
+    impl store::ChangeSource for Ending {
+        async fn next(&mut self) -> Result<store::Changes, WatchError> {
+            (self.0)()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_following_is_told() {
+        let end = async |how| follow(Arc::new(EndingStore(how))).await.unwrap().end().await;
+        assert_eq!(end(|| Err(WatchError::Closed)).await, FollowingEnded::StoreClosed);
+        assert_eq!(end(|| panic!("as the test wants")).await, FollowingEnded::Panicked);
     }
 
     #[tokio::test]

@@ -40,7 +40,7 @@ pub(crate) struct Server {
     directory: DataDir,
     edge: Edge,
     api: Api,
-    _following: Following,
+    following: Following,
     // The order of the last two is the order in which they end: nobody is sent to a process that has ended, and the
     // directory is free only then.
     published: Published,
@@ -86,7 +86,7 @@ impl Server {
         wait_until_current(&edge, &*store).await?;
         let published = endpoints.publish(&directory.endpoints())?;
         let running = Running { endpoints, access_key };
-        Ok(Self { running, directory, edge, api, _following: following, published, _lock: lock })
+        Ok(Self { running, directory, edge, api, following, published, _lock: lock })
     }
 
     /// How it can be reached.
@@ -104,13 +104,20 @@ impl Server {
         self.edge.reopen_access_log();
     }
 
-    /// Ends with an error if the control plane does, which it never should.
+    /// Ends with an error if a part of the process ends, which none ever should: half a process would take viewers and
+    /// changes that it cannot serve, where a whole new one could.
     pub(crate) async fn failure(&mut self) -> anyhow::Error {
-        let ended = (&mut self.api.task).await;
-        ended.map_or_else(
-            |panic| anyhow!("the control plane failed: {panic}"),
-            |()| anyhow!("the control plane ended"),
-        )
+        const REMEDY: &str = "the process cannot go on; start it again, and report what is on standard error";
+        tokio::select! {
+            // When the store is gone, what follows from it is not what to tell.
+            biased;
+            ended = self.following.end() => anyhow::Error::new(ended).context(REMEDY),
+            ended = self.edge.failure() => anyhow::Error::new(ended).context(REMEDY),
+            ended = &mut self.api.task => match ended {
+                Ok(()) => anyhow!("the control plane ended").context(REMEDY),
+                Err(_) => anyhow!("the control plane ended in a panic").context(REMEDY),
+            },
+        }
     }
 
     /// Stops accepting, and lets what is in flight end within the limit.
