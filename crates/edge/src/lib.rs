@@ -44,4 +44,4 @@ pub use egress::{EgressError, OriginAccess};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
-pub use tls::{CertificateError, TlsSetupError, ViewerTls, certified_key};
+pub use tls::{CertificateError, ServedCertificate, TlsSetupError, ViewerTls, certified_key};

@@ -8,7 +8,7 @@
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use edge_config::{LinkedDistribution, MinimumProtocolVersion, Snapshot};
@@ -163,8 +163,8 @@ pub struct ViewerTls {
 impl ViewerTls {
     /// TLS that shows `suffix_certificate` (the wildcard for the distributions' domain names) to every
     /// viewer, whatever name it asks for.
-    pub fn new(suffix_certificate: Arc<CertifiedKey>) -> Result<Self, TlsSetupError> {
-        let suffix = CertificateConfigs::new(suffix_certificate)?;
+    pub fn new(suffix_certificate: impl Into<ServedCertificate>) -> Result<Self, TlsSetupError> {
+        let suffix = CertificateConfigs::new(&suffix_certificate.into())?;
         Ok(Self { suffix: Arc::new(suffix) })
     }
 
@@ -213,12 +213,12 @@ struct CertificateConfigs {
 }
 
 impl CertificateConfigs {
-    fn new(certificate: Arc<CertifiedKey>) -> Result<Self, TlsSetupError> {
+    fn new(certificate: &ServedCertificate) -> Result<Self, TlsSetupError> {
         use MinimumProtocolVersion::{Tls12, Tls13};
         Ok(Self {
-            tls12: server_config(Arc::clone(&certificate), Tls12, false)?,
-            tls12_http2: server_config(Arc::clone(&certificate), Tls12, true)?,
-            tls13: server_config(Arc::clone(&certificate), Tls13, false)?,
+            tls12: server_config(certificate, Tls12, false)?,
+            tls12_http2: server_config(certificate, Tls12, true)?,
+            tls13: server_config(certificate, Tls13, false)?,
             tls13_http2: server_config(certificate, Tls13, true)?,
         })
     }
@@ -235,7 +235,7 @@ impl CertificateConfigs {
 }
 
 fn server_config(
-    certificate: Arc<CertifiedKey>,
+    certificate: &ServedCertificate,
     minimum: MinimumProtocolVersion,
     http2: bool,
 ) -> Result<Arc<ServerConfig>, TlsSetupError> {
@@ -247,7 +247,7 @@ fn server_config(
         .with_protocol_versions(versions)
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(AlwaysThisCertificate(certificate)));
+        .with_cert_resolver(Arc::new(certificate.clone()));
     config.alpn_protocols =
         if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
@@ -276,12 +276,32 @@ pub fn certified_key(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Arc<Certi
     CertifiedKey::from_der(chain, key, &provider()).map(Arc::new).map_err(CertificateError::Unusable)
 }
 
-#[derive(Debug)]
-struct AlwaysThisCertificate(Arc<CertifiedKey>);
+/// The certificate that a listener shows. It can be replaced while it is served: new handshakes get the
+/// new one, and what runs goes on. Clones are the same certificate.
+#[derive(Clone, Debug)]
+pub struct ServedCertificate(Arc<RwLock<Arc<CertifiedKey>>>);
 
-impl ResolvesServerCert for AlwaysThisCertificate {
+impl ServedCertificate {
+    /// The certificate that is shown now.
+    pub fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows another one from here on.
+    pub fn replace(&self, certificate: Arc<CertifiedKey>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = certificate;
+    }
+}
+
+impl From<Arc<CertifiedKey>> for ServedCertificate {
+    fn from(certificate: Arc<CertifiedKey>) -> Self {
+        Self(Arc::new(RwLock::new(certificate)))
+    }
+}
+
+impl ResolvesServerCert for ServedCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
+        Some(self.current())
     }
 }
 

@@ -47,8 +47,9 @@ impl Authorities {
 
     /// A new certificate for the suffix and every name directly under it.
     ///
-    /// It is made at every start and its private key never leaves the process's memory.
+    /// It is made at every start and whenever it is due, and its private key never leaves the process's memory.
     pub(crate) fn issue_suffix_certificate(&self, suffix: &HostName) -> Result<IssuedCertificate> {
+        self.viewers.check_is_valid(OffsetDateTime::now_utc())?;
         self.viewers.issue_server_certificate(&[format!("*.{suffix}"), suffix.to_string()])
     }
 }
@@ -171,6 +172,8 @@ impl AuthorityFiles {
 struct Authority {
     certificate_pem: String,
     issuer: Issuer<'static, KeyPair>,
+    not_before: OffsetDateTime,
+    not_after: OffsetDateTime,
 }
 
 impl Authority {
@@ -207,16 +210,25 @@ impl Authority {
         if !facts.is_ca() {
             bail!("its certificate is not one of an authority");
         }
-        if !facts.validity().is_valid() {
-            bail!(
-                "its certificate is valid from {} to {}, and this machine's clock says otherwise",
-                facts.validity().not_before,
-                facts.validity().not_after
-            );
-        }
+        let validity = facts.validity();
+        let (not_before, not_after) = (validity.not_before.to_datetime(), validity.not_after.to_datetime());
         let issuer = Issuer::from_ca_cert_der(&CertificateDer::from(pem.contents.as_slice()), key)
             .map_err(|_| anyhow!("its certificate is damaged"))?;
-        Ok(Self { certificate_pem, issuer })
+        let authority = Self { certificate_pem, issuer, not_before, not_after };
+        authority.check_is_valid(OffsetDateTime::now_utc())?;
+        Ok(authority)
+    }
+
+    /// What is signed outside of this time helps nobody, and a clock that says so is most likely wrong.
+    fn check_is_valid(&self, now: OffsetDateTime) -> Result<()> {
+        if now < self.not_before || now > self.not_after {
+            bail!(
+                "its certificate is valid from {} to {}, and this machine's clock says otherwise",
+                self.not_before,
+                self.not_after
+            );
+        }
+        Ok(())
     }
 
     fn issue_server_certificate(&self, names: &[String]) -> Result<IssuedCertificate> {
@@ -307,6 +319,16 @@ mod tests {
         verify(&issued, "mantlet.localhost").unwrap();
         verify(&issued, "a.b.mantlet.localhost").unwrap_err();
         verify(&issued, "example.com").unwrap_err();
+    }
+
+    #[test]
+    fn an_authority_signs_nothing_outside_of_its_time() {
+        let viewers = Room::new().load("mantlet.localhost").unwrap().viewers;
+        viewers.check_is_valid(OffsetDateTime::now_utc()).unwrap();
+        for wrong in [Duration::days(-2), Duration::days(AUTHORITY_DAYS + 1)] {
+            let refused = viewers.check_is_valid(OffsetDateTime::now_utc() + wrong).unwrap_err().to_string();
+            assert!(refused.contains("clock says otherwise"), "{refused}");
+        }
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub(crate) struct RunFlags {
     pub(crate) api: SocketAddr,
 
     /// The certificate chain (PEM) with which the API speaks TLS.
+    ///
+    /// Files that were replaced are taken while running, here and below: within seconds, or at once on SIGHUP.
     #[arg(long, value_name = "FILE", env = "MANTLET_API_CERTIFICATE", requires = "api_key")]
     pub(crate) api_certificate: Option<PathBuf>,
 
@@ -178,7 +180,7 @@ Examples:
   mantlet up http://api.internal:3500/v2 --data-dir /var/lib/mantlet";
 
 #[derive(Debug, Args)]
-#[command(after_long_help = "Example:\n  eval \"$(mantlet env --data-dir .mantlet)\"")]
+#[command(after_long_help = ENV_EXAMPLES)]
 pub(crate) struct EnvFlags {
     #[command(flatten)]
     pub(crate) directory: DataDirFlag,
@@ -186,6 +188,14 @@ pub(crate) struct EnvFlags {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+const ENV_EXAMPLES: &str = "\
+Where the API speaks TLS with a certificate that this machine does not trust, AWS_CA_BUNDLE names that certificate. AWS
+clients in Python do not look at what the machine trusts: for a certificate of your own authority that the machine does
+trust, set AWS_CA_BUNDLE yourself, to a file with that authority's certificate.
+
+Example:
+  eval \"$(mantlet env --data-dir .mantlet)\"";
 
 #[derive(Debug, Args)]
 pub(crate) struct TrustFlags {

@@ -110,6 +110,11 @@ impl DataDir {
         self.file("ca.pem")
     }
 
+    /// The certificate chain that the API serves now, where it speaks TLS.
+    pub(crate) fn api_certificate(&self) -> PathBuf {
+        self.file("api.pem")
+    }
+
     /// The key that seals private keys, unless it is kept elsewhere.
     pub(crate) fn sealing_key(&self) -> PathBuf {
         self.file("sealing.key")

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use rustls_pki_types::ServerName;
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, Audience, read_text, replace_file};
@@ -45,6 +46,15 @@ impl Endpoints {
     /// The API's address as a URL that a client on this machine can use.
     pub(crate) fn api_url(&self) -> String {
         self.api_url.clone().unwrap_or_else(|| format!("http://{}", reachable(self.api)))
+    }
+}
+
+impl Endpoints {
+    /// The name or address by which the API's certificate is verified, where it has one.
+    pub(crate) fn api_host(&self) -> Option<ServerName<'static>> {
+        let authority = self.api_url.as_deref()?.strip_prefix("https://")?;
+        let (host, _port) = authority.rsplit_once(':')?;
+        ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).ok()
     }
 }
 
@@ -106,6 +116,17 @@ mod tests {
         assert_eq!(reachable("[::]:1".parse().unwrap()), "[::1]:1".parse().unwrap());
         assert_eq!(reachable("192.0.2.1:1".parse().unwrap()), "192.0.2.1:1".parse().unwrap());
         assert_eq!(example().api_url(), "http://127.0.0.1:9000");
+    }
+
+    #[test]
+    fn the_api_is_verified_by_the_host_of_its_url() {
+        let host = |url: &str| {
+            let endpoints = Endpoints { api_url: Some(url.to_owned()), ..example() };
+            endpoints.api_host().map(|host| host.to_str().into_owned())
+        };
+        assert_eq!(host("https://api.example.org:9000").as_deref(), Some("api.example.org"));
+        assert_eq!(host("https://[2001:db8::1]:9000").as_deref(), Some("2001:db8::1"));
+        assert_eq!(example().api_host(), None);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use rustls_pki_types::CertificateDer;
 
+use crate::certificate::ends_in_root;
 use crate::command_line::EnvFlags;
 use crate::data_dir::DataDir;
 use crate::running::Running;
@@ -13,13 +15,28 @@ const REGION: &str = "us-east-1";
 
 /// Shell exports, or JSON, for the process that runs on the data directory.
 pub(crate) fn of_running(flags: &EnvFlags) -> Result<String> {
-    let running = Running::find(&DataDir::look_into(&flags.directory.data_dir)?)?;
-    let variables = variables(&running);
+    let directory = DataDir::look_into(&flags.directory.data_dir)?;
+    let running = Running::find(&directory)?;
+    let mut variables = variables(&running);
+    if let Some(chain) = running.untrusted_api_certificate() {
+        warn_of_missing_root(chain);
+        variables.push(("AWS_CA_BUNDLE", directory.api_certificate().display().to_string()));
+    }
     Ok(if flags.json { json(&variables)? } else { exports(&variables) })
 }
 
-fn variables(running: &Running) -> [(&'static str, String); 5] {
-    [
+/// AWS clients that are built on OpenSSL believe a chain only if they know its end.
+fn warn_of_missing_root(chain: &[CertificateDer<'_>]) {
+    if !ends_in_root(chain) {
+        tracing::warn!(
+            "The API's certificate chain lacks its authority's own certificate; append that to the file of \
+             --api-certificate, so that every AWS client can verify the API"
+        );
+    }
+}
+
+fn variables(running: &Running) -> Vec<(&'static str, String)> {
+    vec![
         ("AWS_ENDPOINT_URL", running.endpoints.api_url()),
         ("AWS_ACCESS_KEY_ID", running.access_key.id.clone()),
         ("AWS_SECRET_ACCESS_KEY", running.access_key.secret.to_string()),
@@ -70,7 +87,7 @@ mod tests {
         };
         let access_key =
             AccessKey { id: "AKIAHOMEHOMEHOMEHOME".to_owned(), secret: Zeroizing::new("a+b/c".to_owned()) };
-        Running { endpoints, access_key }
+        Running { endpoints, access_key, api_certificate: None }
     }
 
     #[test]

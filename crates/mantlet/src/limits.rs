@@ -35,11 +35,16 @@ pub(crate) const LOCK_RETRY: Duration = Duration::from_millis(20);
 /// far more than anybody has. What is beyond it is a mistake in `LISTEN_FDS`.
 pub(crate) const PASSED_SOCKETS_MAX: usize = 64;
 
+/// How often certificates are looked at: whether one of the local authority is due, and whether a file was replaced. It
+/// reads a few kilobytes; nobody waits longer than this for a new certificate. It is measured by a clock that never
+/// jumps, so a wrong time of day delays nothing and is mended one look after it is put right.
+pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+
 /// How long a certificate authority is valid: longer than the machine, so that trust is asked for once.
 pub(crate) const AUTHORITY_DAYS: i64 = 3_650;
 
 /// How long an issued certificate is valid. Apple's systems refuse more than 825 days even from authorities that the
-/// user added; it is issued anew at every start.
+/// user added; it is issued anew at every start, and when a third of its time is left.
 pub(crate) const CERTIFICATE_DAYS: i64 = 820;
 
 /// How far the start of a certificate's validity lies in the past, for machines whose clocks differ.

@@ -15,6 +15,7 @@ mod environment;
 mod limits;
 mod log;
 mod passed_sockets;
+mod renewal;
 mod run;
 mod running;
 mod seal;

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::endpoints::reachable;
 use crate::environment::shell_quoted;
+use crate::limits::CERTIFICATE_LOOK;
 use crate::server::Server;
 use crate::settings::RunSettings;
 use crate::signals::{Request, Signals};
@@ -25,12 +27,18 @@ pub(crate) async fn run(settings: &RunSettings) -> Result<()> {
 /// Serves until a signal ends it; a second signal ends it at once.
 pub(crate) async fn serve(mut server: Server, settings: &RunSettings, mut signals: Signals) -> Result<()> {
     tracing::info!("Serving");
+    let mut looks = interval(CERTIFICATE_LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             error = server.failure() => return Err(error),
+            _ = looks.tick() => server.look_after_certificates(),
             request = signals.next() => match request {
                 Request::Stop => break,
-                Request::ReopenLog => server.reopen_access_log(),
+                Request::Reload => {
+                    server.reopen_access_log();
+                    server.look_after_certificates();
+                }
             },
         }
     }

@@ -5,16 +5,18 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use aws_api::sigv4::Secret;
 use control::{AccessKeys, Authentication, Control, ControlSettings, Quotas, seed_managed_policies};
 use edge::{
-    AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots, ViewerTls,
+    AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots,
+    ServedCertificate, ViewerTls,
 };
 use edge_config::{Revision, Snapshot};
 use feed::{Fleet, Following};
 use rustls::sign::CertifiedKey;
 use store::{SqliteStore, Store};
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,14 +24,15 @@ use tokio::time::timeout;
 
 use crate::access_key::AccessKey;
 use crate::authority::Authorities;
-use crate::certificate::{api_tls, covers_suffix, names};
+use crate::certificate::{api_tls, names};
 use crate::command_line::{AccessLogFormat, AuthFlag};
 use crate::data_dir::{DataDir, Lock};
 use crate::durable;
-use crate::endpoints::{Endpoints, Published};
+use crate::endpoints::{Endpoints, Published, reachable};
 use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
-use crate::running::Running;
-use crate::settings::{AccessLogTarget as AccessLogChoice, CertificateFiles, RunSettings};
+use crate::renewal::RenewedCertificate;
+use crate::running::{self, Running};
+use crate::settings::{AccessLogTarget as AccessLogChoice, RunSettings};
 
 /// The edge of this process, among those of the fleet.
 const EDGE_NAME: &str = "local";
@@ -41,6 +44,7 @@ pub(crate) struct Server {
     edge: Edge,
     api: Api,
     following: Following,
+    certificates: Vec<RenewedCertificate>,
     // The order of the last two is the order in which they end: nobody is sent to a process that has ended, and the
     // directory is free only then.
     published: Published,
@@ -64,14 +68,16 @@ impl Server {
 
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(directory.store()).context("cannot open the store")?);
-        let certificate = suffix_certificate(&directory, settings)?;
+        let suffix_certificate = suffix_certificate(&directory, settings)?;
+        let api_certificate = api_certificate(&directory, settings)?;
         let access_key = AccessKey::load_or_create(&directory.credentials())?;
 
         let account_id = &settings.account_id;
         seed_managed_policies(&*store, account_id).await.context("cannot prepare the store")?;
         let following = feed::follow(Arc::clone(&store)).await.context("cannot follow the store")?;
-        let api_listener = ApiListener::bind(settings).await?;
-        let edge = start_edge(&directory, settings, &api_listener, certificate, following.snapshots())?;
+        let api_listener = ApiListener::bind(settings, api_certificate.as_ref()).await?;
+        let viewer_tls = ViewerTls::new(suffix_certificate.served())?;
+        let edge = start_edge(&directory, settings, &api_listener, viewer_tls, following.snapshots())?;
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
@@ -81,12 +87,14 @@ impl Server {
             following.snapshots(),
             fleet,
         );
-        let endpoints = api_listener.endpoints(settings, &edge)?;
+        let endpoints = api_listener.endpoints(&edge, suffix_certificate.is_given())?;
         let api = api_listener.serve(control, &edge);
         wait_until_current(&edge, &*store).await?;
         let published = endpoints.publish(&directory.endpoints())?;
-        let running = Running { endpoints, access_key };
-        Ok(Self { running, directory, edge, api, following, published, _lock: lock })
+        let api_certificate_chain = running::api_certificate(&directory)?;
+        let running = Running { endpoints, access_key, api_certificate: api_certificate_chain };
+        let certificates = [suffix_certificate].into_iter().chain(api_certificate).collect();
+        Ok(Self { running, directory, edge, api, following, certificates, published, _lock: lock })
     }
 
     /// How it can be reached.
@@ -102,6 +110,12 @@ impl Server {
     /// Opens the access log anew, after it was renamed.
     pub(crate) fn reopen_access_log(&self) {
         self.edge.reopen_access_log();
+    }
+
+    /// Takes certificates that are new, or makes those that are due.
+    pub(crate) fn look_after_certificates(&mut self) {
+        let now = OffsetDateTime::now_utc();
+        self.certificates.iter_mut().for_each(|certificate| certificate.look(now));
     }
 
     /// Ends with an error if a part of the process ends, which none ever should: half a process would take viewers and
@@ -132,35 +146,29 @@ impl Server {
     }
 }
 
-fn suffix_certificate(directory: &DataDir, settings: &RunSettings) -> Result<Arc<CertifiedKey>> {
-    let suffix = &settings.domain_suffix;
+fn suffix_certificate(directory: &DataDir, settings: &RunSettings) -> Result<RenewedCertificate> {
+    let suffix = settings.domain_suffix.clone();
     let sealing_key = settings.sealing_key_file.clone().unwrap_or_else(|| directory.sealing_key());
-    let authorities = Authorities::load_or_create(directory, &sealing_key, suffix)?;
-    let Some(files) = &settings.suffix_certificate else {
-        let issued = authorities.issue_suffix_certificate(suffix)?;
-        return edge::certified_key(issued.chain.as_bytes(), issued.private_key.as_bytes())
-            .context("cannot use the certificate of the local authority");
-    };
-    let certificate = files.load()?;
-    if !covers_suffix(&certificate, suffix) {
-        bail!(
-            "--suffix-certificate {} is for {}, and distributions need *.{suffix}: give one for that, or the \
-             --domain-suffix that it is for",
-            files.certificate.display(),
-            match names(&certificate) {
-                names if names.is_empty() => "no name".to_owned(),
-                names => names.join(", "),
-            }
-        );
+    let authorities = Authorities::load_or_create(directory, &sealing_key, &suffix)?;
+    match &settings.suffix_certificate {
+        Some(files) => RenewedCertificate::of_suffix(files.clone(), suffix),
+        None => RenewedCertificate::issued(authorities, suffix),
     }
-    Ok(certificate)
+}
+
+fn api_certificate(directory: &DataDir, settings: &RunSettings) -> Result<Option<RenewedCertificate>> {
+    let record = directory.api_certificate();
+    // That of an earlier process, if it is any.
+    durable::remove_file(&record)?;
+    let files = settings.api_certificate.clone();
+    files.map(|files| RenewedCertificate::of_api(files, record)).transpose()
 }
 
 fn start_edge(
     directory: &DataDir,
     settings: &RunSettings,
     api: &ApiListener,
-    certificate: Arc<CertifiedKey>,
+    viewer_tls: ViewerTls,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Edge> {
     settings.http.iter().try_for_each(|listener| check_is_free("--http", listener))?;
@@ -168,7 +176,7 @@ fn start_edge(
     let edge_settings = EdgeSettings {
         http: settings.http.clone(),
         https: settings.https.clone(),
-        tls: Some(ViewerTls::new(certificate)?),
+        tls: Some(viewer_tls),
         threads: NonZeroUsize::new(settings.edge_threads).unwrap_or(NonZeroUsize::MIN),
         origin_access: OriginAccess {
             allow_private: api.address.ip().is_loopback(),
@@ -263,13 +271,13 @@ async fn wait_until_current(edge: &Edge, store: &dyn Store) -> Result<()> {
 struct ApiListener {
     socket: TcpListener,
     address: SocketAddr,
-    certificate: Option<Arc<CertifiedKey>>,
+    certificate: Option<ServedCertificate>,
     tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl ApiListener {
-    async fn bind(settings: &RunSettings) -> Result<Self> {
-        let certificate = settings.api_certificate.as_ref().map(CertificateFiles::load).transpose()?;
+    async fn bind(settings: &RunSettings, certificate: Option<&RenewedCertificate>) -> Result<Self> {
+        let certificate = certificate.map(RenewedCertificate::served);
         let tls = certificate.clone().map(api_tls).transpose()?;
         let socket = match &settings.api {
             ListenOn::Address(address) => TcpListener::bind(address).await,
@@ -279,14 +287,14 @@ impl ApiListener {
         Ok(Self { address: socket.local_addr()?, socket, certificate, tls })
     }
 
-    fn endpoints(&self, settings: &RunSettings, edge: &Edge) -> Result<Endpoints> {
+    fn endpoints(&self, edge: &Edge, certificate_given: bool) -> Result<Endpoints> {
         let first = |addresses: &[SocketAddr]| addresses.first().copied().context("the edge listens nowhere");
         Ok(Endpoints {
             api: self.address,
             http: first(edge.http_addresses())?,
             https: first(edge.https_addresses())?,
-            api_url: self.certificate.as_deref().map(|certificate| self.url(certificate)),
-            certificate_given: settings.suffix_certificate.is_some(),
+            api_url: self.certificate.as_ref().map(|certificate| self.url(&certificate.current())),
+            certificate_given,
         })
     }
 
@@ -295,7 +303,7 @@ impl ApiListener {
         let name = names(certificate).into_iter().find(|name| !name.starts_with('*'));
         match name {
             Some(name) => format!("https://{name}:{}", self.address.port()),
-            None => format!("https://{}", self.address),
+            None => format!("https://{}", reachable(self.address)),
         }
     }
 

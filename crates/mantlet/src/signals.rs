@@ -15,8 +15,8 @@ pub(crate) struct Signals {
 pub(crate) enum Request {
     /// To end: SIGTERM, or Ctrl-C.
     Stop,
-    /// To open the access log anew: SIGHUP, which log rotation sends.
-    ReopenLog,
+    /// To open the access log anew and to take new certificates: SIGHUP, which those send who rotate either.
+    Reload,
 }
 
 impl Signals {
@@ -34,7 +34,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Request::Stop,
             _ = self.interrupt.recv() => Request::Stop,
-            _ = self.hang_up.recv() => Request::ReopenLog,
+            _ = self.hang_up.recv() => Request::Reload,
         }
     }
 

@@ -1,14 +1,16 @@
 //! `mantlet up URL`: a distribution of the API preset in front of an API, by whichever process serves the directory.
 
 mod api_client;
+mod api_tls;
 mod deployment;
 mod origin_url;
 mod preset;
 mod xml_path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use self::api_client::ApiClient;
+use self::api_tls::ApiTls;
 use self::deployment::Deployment;
 pub(crate) use self::origin_url::{OriginUrl, OriginUrlError};
 use crate::data_dir::DataDir;
@@ -56,17 +58,22 @@ async fn use_running(origin: &OriginUrl, directory: &DataDir) -> Result<()> {
 
 async fn deploy(origin: &OriginUrl, running: &Running, directory: &DataDir) -> Result<String> {
     let endpoints = &running.endpoints;
-    if endpoints.api_url.is_some() {
-        bail!(
-            "`mantlet up` calls the API without TLS, and it has a certificate: use `mantlet run` and an AWS client, \
-             or leave --api-certificate away"
-        );
-    }
-    let client = ApiClient::new(reachable(endpoints.api), &running.access_key);
+    let client = ApiClient::new(reachable(endpoints.api), api_tls(running)?, &running.access_key);
     let deployment = Deployment::of(&client, origin)
         .await
         .with_context(|| format!("cannot put {origin} behind a distribution"))?;
     Ok(instructions(origin, &deployment, endpoints, directory))
+}
+
+fn api_tls(running: &Running) -> Result<Option<ApiTls>> {
+    if running.endpoints.api_url.is_none() {
+        return Ok(None);
+    }
+    let certificate = running.api_certificate.as_ref().and_then(|chain| chain.first());
+    let certificate =
+        certificate.context("the process has not recorded its API's certificate; restart it")?;
+    let host = running.endpoints.api_host().context("the API's certificate is for no usable name")?;
+    ApiTls::new(certificate.clone(), host).map(Some)
 }
 
 /// What to paste where. The two lines that matter begin in the first column.

@@ -66,6 +66,8 @@ class Mantlet:
         self.arguments = [str(BINARY), *subcommand, *own, *flags]
         # Beyond the standard three, what the process inherits.
         self.passed_descriptors = ()
+        # Whom to believe about the API, where it speaks TLS.
+        self.api_ca = None
         self.process = None
 
     def launch(self):
@@ -155,6 +157,7 @@ class Mantlet:
             service,
             endpoint_url=self.api_url,
             region_name=region,
+            verify=self.api_ca,
             aws_access_key_id=options.pop("key", key),
             aws_secret_access_key=options.pop("secret", secret),
             config=botocore.config.Config(**config, **options),

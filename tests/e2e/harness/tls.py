@@ -1,6 +1,7 @@
 """A throw-away CA for servers that are not mantlet."""
 
 import datetime
+import ipaddress
 import ssl
 
 from cryptography import x509
@@ -21,22 +22,30 @@ class ThrowAwayCa:
 
     def server_context(self, host):
         """A server's TLS context with a certificate for `host`."""
+        certificate, key = self.server_files(host)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        return context
+
+    def server_files(self, *names, stem=None, with_root=False, days=2):
+        """The files of a certificate for `names`, which may be addresses, and of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A server of a test")])
         leaf = x509.BasicConstraints(ca=False, path_length=None)
-        certificate = self._issue(subject, key, leaf, [x509.SubjectAlternativeName([x509.DNSName(host)])])
-        path = self.directory / f"{host}.pem"
-        path.write_bytes(
+        alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])
+        certificate = self._issue(subject, key, leaf, [alternatives], days)
+        chain = [certificate, self.certificate] if with_root else [certificate]
+        stem = stem or names[0].replace("*", "any")
+        paths = self.directory / f"{stem}.pem", self.directory / f"{stem}.key"
+        paths[0].write_bytes(b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain))
+        paths[1].write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
-            + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        return context
+        return paths
 
-    def _issue(self, subject, key, constraints, extensions):
+    def _issue(self, subject, key, constraints, extensions, days=2):
         now = datetime.datetime.now(datetime.timezone.utc)
         builder = (
             x509.CertificateBuilder()
@@ -44,10 +53,17 @@ class ThrowAwayCa:
             .issuer_name(self.name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=2))
+            .not_valid_before(now - datetime.timedelta(days=30))
+            .not_valid_after(now + datetime.timedelta(days=days))
             .add_extension(constraints, critical=True)
         )
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
         return builder.sign(self.key, hashes.SHA256())
+
+
+def general_name(name):
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -12,9 +12,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::api_tls::ApiTls;
 use super::xml_path::text_at;
 use crate::access_key::AccessKey;
 use crate::limits::{API_ANSWER_BYTES_MAX, API_EXCHANGE_MAX};
@@ -25,6 +27,8 @@ const VERSION_PATH: &str = "/2020-05-31";
 /// Talks to the API at one address, with one access key.
 pub(crate) struct ApiClient {
     address: SocketAddr,
+    /// Where the API speaks TLS.
+    tls: Option<ApiTls>,
     access_key_id: String,
     secret: Secret,
 }
@@ -60,9 +64,9 @@ impl ApiAnswer {
 }
 
 impl ApiClient {
-    pub(crate) fn new(address: SocketAddr, access_key: &AccessKey) -> Self {
+    pub(crate) fn new(address: SocketAddr, tls: Option<ApiTls>, access_key: &AccessKey) -> Self {
         let secret = Secret::new(access_key.secret.as_str());
-        Self { address, access_key_id: access_key.id.clone(), secret }
+        Self { address, tls, access_key_id: access_key.id.clone(), secret }
     }
 
     /// `GET` of a path below the API's version.
@@ -123,20 +127,30 @@ impl ApiClient {
 
     async fn exchange(&self, request: http::Request<Full<Bytes>>) -> Result<ApiAnswer> {
         let socket = TcpStream::connect(self.address).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
-        let exchange = async {
-            let answer = sender.send_request(request).await?;
-            read_answer(answer).await
-        };
-        tokio::pin!(exchange);
-        tokio::select! {
-            answer = &mut exchange => answer,
-            ended = connection => match ended {
-                // The answer may lie there already.
-                Ok(()) => exchange.await,
-                Err(error) => Err(error.into()),
-            },
+        match &self.tls {
+            None => exchange(socket, request).await,
+            Some(tls) => exchange(tls.connect(socket).await?, request).await,
         }
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    request: http::Request<Full<Bytes>>,
+) -> Result<ApiAnswer> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let exchange = async {
+        let answer = sender.send_request(request).await?;
+        read_answer(answer).await
+    };
+    tokio::pin!(exchange);
+    tokio::select! {
+        answer = &mut exchange => answer,
+        ended = connection => match ended {
+            // The answer may lie there already.
+            Ok(()) => exchange.await,
+            Err(error) => Err(error.into()),
+        },
     }
 }
 
