@@ -1,6 +1,8 @@
 """The access log (33 standard fields) and the metrics, and what must stand in neither."""
 
 import re
+import signal
+import stat
 import threading
 import time
 import urllib.parse
@@ -297,6 +299,25 @@ def without_queries(access_log):
     column = FIELDS.index("cs-uri-query")
     lines = [line.split("\t") for line in access_log.splitlines() if not line.startswith("#")]
     return "\n".join("\t".join(line[:column] + line[column + 1 :]) for line in lines)
+
+
+def test_sighup_opens_the_log_anew_after_it_was_renamed(tmp_path):
+    """What logrotate does: rename, signal, and later compress what was renamed."""
+    with Mantlet(tmp_path / "data") as mantlet:
+        viewer = mantlet.viewer("dnobody.mantlet.localhost")
+        current, rotated = AccessLog(mantlet.access_log), AccessLog(tmp_path / "access.log.1")
+        before = viewer.get()
+        current.wait_for(before)
+        current.path.rename(rotated.path)
+        mantlet.process.send_signal(signal.SIGHUP)
+        wait_until(current.path.exists, "the new file")
+        after = viewer.get()
+        current.wait_for(after)
+        assert [record["x-edge-request-id"] for record in rotated.records()] == [before.request_id]
+        assert [record["x-edge-request-id"] for record in current.records()] == [after.request_id]
+        assert current.lines()[0] == "#Version: 1.0", "each file says by itself what is in it"
+        assert stat.S_IMODE(current.path.stat().st_mode) == 0o600
+        assert mantlet.terminate() == 0
 
 
 def test_access_log_on_stdout(tmp_path):

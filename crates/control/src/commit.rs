@@ -15,7 +15,7 @@ use store::{CommitError, Condition, Key, StorageError, Transaction, TransactionF
 use tokio::time::timeout;
 
 use crate::control::Control;
-use crate::errors::{internal, unavailable};
+use crate::errors::{disk_full, internal, unavailable};
 use crate::limits::SNAPSHOT_WAIT_DURATION;
 use crate::records::integrity_key;
 use crate::reference::Reference;
@@ -130,7 +130,8 @@ impl Control {
             Err(CommitError::Refused(TransactionFault::TooLarge { .. })) => {
                 Err(Refusal::Answer(ApiError::request_too_large()))
             }
-            Err(error) => Err(Refusal::Answer(internal(&error))),
+            Err(CommitError::Storage(error)) => Err(Refusal::Answer(storage(error))),
+            Err(error @ CommitError::Refused(_)) => Err(Refusal::Answer(internal(&error))),
         }
     }
 
@@ -180,5 +181,8 @@ impl From<Refusal> for ApiError {
 /// The error for a store that failed.
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 pub(crate) fn storage(error: StorageError) -> ApiError {
-    internal(&error)
+    match error {
+        StorageError::Full => disk_full(&error),
+        StorageError::Corrupt(_) | StorageError::Failed(_) | StorageError::Closed => internal(&error),
+    }
 }

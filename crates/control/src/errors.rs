@@ -20,6 +20,16 @@ pub(crate) fn unavailable() -> ApiError {
     )
 }
 
+/// The one failure of a store that whoever runs it can mend at once.
+pub(crate) fn disk_full(error: &(dyn Error + 'static)) -> ApiError {
+    tracing::error!(error, "Refused a change; make room on the disk of the data directory");
+    ApiError::new(
+        "ServiceUnavailable",
+        503,
+        "The disk is full, so nothing was changed. Make room on Mantlet's disk and try again.",
+    )
+}
+
 /// An argument is not right; the message says how it would be.
 pub(crate) fn invalid_argument(message: impl Into<String>) -> ApiError {
     ErrorCode::InvalidArgument.with_message(message)

@@ -112,7 +112,7 @@ def once_per_connection(answer):
 
 
 class RecordingOrigin:
-    def __init__(self, script=None):
+    def __init__(self, script=None, host="127.0.0.1"):
         self.script = script or always()
         self.requests = []
         self.connections = []
@@ -120,7 +120,8 @@ class RecordingOrigin:
         # For tests whose viewers leave in the middle of a request.
         self.requests_may_end_early = False
         self._changed = threading.Condition()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=1024)
         self.port = self._listener.getsockname()[1]
         self._is_closing = False
         self._accepting = spawn(self._accept)

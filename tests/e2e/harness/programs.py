@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,3 +24,24 @@ def lack(reason):
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     return pytest.skip(reason)
+
+
+def mount(*arguments):
+    """Mounts a file system; where that is not permitted, as for `lack`."""
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        lack(f"needs to mount a file system, as root: {done.stderr.strip()}")
+
+
+def unmount(place):
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def with_hosts(hosts, arguments):
+    """A command that sees the file `hosts` as /etc/hosts, and nothing else of the machine changed."""
+    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
+    if probe.returncode != 0:
+        lack(f"needs a mount namespace of its own, as root: {probe.stderr.strip()}")
+    # It becomes the command, so that signals reach that.
+    script = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, str(hosts), *arguments]
