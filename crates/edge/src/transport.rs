@@ -133,6 +133,15 @@ impl Transport {
         .await
     }
 
+    /// Tells a viewer behind TLS that nothing more comes, which each side must do before it closes (RFC 8446
+    /// section 6.1). Nobody waits for it: where it does not fit, the viewer does not read.
+    pub(crate) fn say_farewell(&self) {
+        if let Stream::ToViewer(stream) = &mut *self.stream.borrow_mut() {
+            let mut context = Context::from_waker(Waker::noop());
+            let _: Poll<io::Result<()>> = Pin::new(&mut **stream).poll_shutdown(&mut context);
+        }
+    }
+
     /// Makes the coming close a reset, so that nobody takes it for the end of a message.
     pub(crate) fn reset_on_close(&self) {
         let stream = self.stream.borrow();
@@ -140,8 +149,16 @@ impl Transport {
         let _ = SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO));
     }
 
-    /// Ready when the other side has reset the connection. One that only ended its sending side may
-    /// still want what we send; what it has sent on is left where it is.
+    /// Ready when the other side has reset the connection; what it has sent is left where it is.
+    ///
+    /// A viewer that only ends its sending side (FIN, or TLS's close_notify) says that no request
+    /// follows, not that it does not want the answer: RFC 9112 has no such rule, its section 9.6 tells
+    /// servers themselves to close in halves, and TLS 1.3 made closing each direction on its own the norm
+    /// (RFC 8446 section 6.1). So the answer is served to its end, and requests that had arrived are
+    /// too, as HAProxy does without `option abortonclose`; nginx gives up with 499 unless
+    /// `proxy_ignore_client_abort` is on, and CloudFront documents nothing. A viewer that is wholly gone
+    /// looks the same until something is written to it: its system answers with a reset, which ends the
+    /// exchange. Until then the origin works for nobody, at most for its own time limits.
     pub(crate) fn poll_reset_by_peer(&self, context: &mut Context<'_>) -> Poll<()> {
         let mut byte = [0];
         let stream = self.stream.borrow();

@@ -307,6 +307,57 @@ async fn a_malformed_body_is_answered_with_400_and_the_origin_sees_no_end() {
 }
 
 #[tokio::test]
+async fn a_viewer_that_ends_its_own_side_gets_its_answers_to_the_end() {
+    let origin = FakeOrigin::bind().await;
+    let edge = TestEdge::in_front_of(origin.address()).await;
+    check_answered_after_half_a_close(FakeViewer::connect(edge.http).await, &origin).await;
+
+    let origin = FakeOrigin::bind().await;
+    let edge = TestEdge::in_front_of(origin.address()).await;
+    let secure = FakeViewer::connect_tls(edge.https, "api.test", &edge.certificates).await;
+    check_answered_after_half_a_close(secure, &origin).await;
+}
+
+async fn check_answered_after_half_a_close(mut viewer: FakeViewer, origin: &FakeOrigin) {
+    // The second request will have arrived when the viewer says that there is no third.
+    let request = |path| format!("GET {path} HTTP/1.1\r\nHost: api.test\r\n\r\n");
+    viewer.send(request("/1") + &request("/2")).await;
+    let mut at_origin = origin.accept().await;
+    at_origin.request().await;
+    at_origin.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
+    assert_eq!(viewer.response_head().await.status(), 200);
+    assert_eq!(viewer.chunk().await, b"first");
+    viewer.shut_down().await;
+    for _ in 0..3 {
+        at_origin.send("5\r\nlater\r\n").await;
+        assert_eq!(viewer.chunk().await, b"later");
+    }
+    at_origin.send("0\r\n\r\n").await;
+    assert_eq!(viewer.chunk().await, b"");
+    at_origin.request().await;
+    at_origin.respond("second").await;
+    assert_eq!(viewer.response().await.text(), "second");
+    assert_eq!(viewer.rest().await, (Vec::new(), true), "then the edge ends its side, too");
+}
+
+#[tokio::test]
+async fn a_viewer_that_is_gone_ends_the_origins_work_with_the_next_part_of_its_answer() {
+    let origin = FakeOrigin::bind().await;
+    let edge = TestEdge::in_front_of(origin.address()).await;
+    let mut viewer = FakeViewer::connect(edge.http).await;
+    viewer.send("GET / HTTP/1.1\r\nHost: api.test\r\n\r\n").await;
+    let mut at_origin = origin.accept().await;
+    at_origin.request().await;
+    at_origin.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n").await;
+    viewer.response_head().await;
+    assert_eq!(viewer.chunk().await, b"first");
+    // Everything is read, so this is an orderly close: its FIN looks like half a one.
+    drop(viewer);
+    at_origin.send("5\r\nlater\r\n").await;
+    assert_eq!(at_origin.rest().await.0, b"");
+}
+
+#[tokio::test]
 async fn a_viewer_that_resets_its_connection_ends_the_origins_work_and_half_a_close_does_not() {
     let origin = FakeOrigin::bind().await;
     let edge = TestEdge::in_front_of(origin.address()).await;

@@ -40,7 +40,8 @@ pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
     loop {
         match connection.serve_one().await {
             Next::Request => {}
-            Next::Close => return,
+            Next::Close => return transport.say_farewell(),
+            Next::Abandon => return,
             Next::Reset => return transport.reset_on_close(),
             // Boxed, as below, so that connections that wait do not hold room for it.
             Next::Linger => return Box::pin(connection.linger()).await,
@@ -53,8 +54,10 @@ pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
 enum Next {
     /// Another request may follow.
     Request,
-    /// Nothing more will come, or nobody cares.
+    /// Nothing more will come, in either direction.
     Close,
+    /// The viewer is gone, or has to be.
+    Abandon,
     /// Closing must not look like the end of a message.
     Reset,
     /// The viewer may still be sending.
@@ -170,7 +173,7 @@ impl Connection<'_> {
 
         let ends_by_closing = response.ends_by_closing();
         if served == Err(BrokenOff) {
-            return if ends_by_closing { Next::Reset } else { Next::Close };
+            return if ends_by_closing { Next::Reset } else { Next::Abandon };
         }
         let keep_alive = response.keep_alive;
         let is_read = body.decoder.is_done() || (keep_alive && body.drain(&mut self.alarm).await);
@@ -205,7 +208,7 @@ impl Connection<'_> {
         let mut viewer = ViewerSide { body: &mut NoBody, response: &mut response, alarm: &mut self.alarm };
         match pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await {
             Ok(()) => Next::Linger,
-            Err(BrokenOff) => Next::Close,
+            Err(BrokenOff) => Next::Abandon,
         }
     }
 
