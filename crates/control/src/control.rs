@@ -1,13 +1,13 @@
 //! The control plane as a whole: what it needs, and how a request becomes an answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use aws_api::{AnyOperation, ApiError, Protocol, Request, protocol, route};
 use bytes::Bytes;
 use edge_config::{HostName, Snapshot};
 use feed::Fleet;
-use http::{Response, header};
+use http::{HeaderName, HeaderValue, Response, header};
 use store::Store;
 use tokio::sync::watch;
 
@@ -57,7 +57,25 @@ struct Shared {
 pub(crate) struct Caller {
     /// Where the request was sent: scheme and authority.
     pub(crate) endpoint: String,
+    /// How many warnings there are about what the operation stored, once it did.
+    pub(crate) warnings: OnceLock<usize>,
 }
+
+impl Caller {
+    pub(crate) fn new(endpoint: String) -> Self {
+        Self { endpoint, warnings: OnceLock::new() }
+    }
+
+    /// What is told about a success beside the operation's own answer.
+    fn annotate(&self, answer: &mut aws_api::Answer) {
+        if let Some(warnings) = self.warnings.get() {
+            answer.headers_mut().insert(WARNINGS, HeaderValue::from(*warnings));
+        }
+    }
+}
+
+/// How many warnings there are about what was created or updated; the log and `mantlet lint` tell them.
+const WARNINGS: HeaderName = HeaderName::from_static("x-mantlet-warnings");
 
 impl Control {
     /// The control plane over a store, its feed, and the edges that it serves.
@@ -97,8 +115,12 @@ impl Control {
             authenticate(&self.shared.settings.authentication, request, transport, SystemTime::now())?;
         let routed = route(request)?;
         identity.check_service(routed.operation, protocol(request))?;
-        let caller = Caller { endpoint: endpoint(request, transport) };
+        let caller = Caller::new(endpoint(request, transport));
         let answer = dispatch(self, &caller, request, &routed, request_id).await;
+        let answer = answer.map(|mut answer| {
+            caller.annotate(&mut answer);
+            answer
+        });
         report(routed.operation, protocol(request), request_id, answer.as_ref().err());
         answer
     }

@@ -3,7 +3,8 @@
 //! A change is validated, with errors that say what to change; compiled to the bundle that edges run;
 //! linked on trial with everything else; and committed in one small transaction, record and bundle
 //! together. Reading computes the status from what the edges have applied, so `Deployed` cannot lie.
-//! What restricts access and is not enforced is refused.
+//! What restricts access and is not enforced is refused; what is allowed and still wrong draws warnings, in
+//! the log and by their number in the answer.
 //!
 //! [`Control::answer`] turns one request into one answer, [`serve`] puts it behind a listener, and
 //! [`seed_managed_policies`] makes a store ready.
@@ -35,10 +36,11 @@ mod server;
 #[cfg(test)]
 mod test_support;
 mod validate;
+mod warnings;
 
 pub use authentication::{AccessKeys, Authentication};
 pub use control::{Control, ControlSettings, Transport};
 pub use enforcement::unenforced_settings;
-pub use managed::{SeedError, seed_managed_policies};
+pub use managed::{SeedError, managed_policies, seed_managed_policies};
 pub use quotas::Quotas;
 pub use server::{RenderMetrics, serve};

@@ -48,7 +48,7 @@ impl TestControl {
         let mut settings = settings();
         change(&mut settings);
         let control = Control::new(settings, store.clone(), following.snapshots(), fleet);
-        let caller = Caller { endpoint: "http://api".to_owned() };
+        let caller = Caller::new("http://api".to_owned());
         Self { control, store, caller, following, applied }
     }
 

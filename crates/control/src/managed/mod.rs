@@ -27,6 +27,18 @@ pub(crate) struct ManagedPolicy<C> {
     pub(crate) config: C,
 }
 
+/// Every managed policy, for the rules of `lint`.
+pub fn managed_policies() -> lint::Policies {
+    fn by_id<C: Clone>(policies: &[ManagedPolicy<C>]) -> std::collections::BTreeMap<String, C> {
+        policies.iter().map(|policy| (policy.id.to_owned(), policy.config.clone())).collect()
+    }
+    lint::Policies {
+        cache: by_id(cache_policies()),
+        origin_request: by_id(origin_request_policies()),
+        response_headers: by_id(response_headers_policies()),
+    }
+}
+
 /// Every managed cache policy.
 pub(crate) fn cache_policies() -> &'static [ManagedPolicy<CachePolicyConfig>] {
     static ALL: LazyLock<Vec<ManagedPolicy<CachePolicyConfig>>> = LazyLock::new(cache_policies::all);

@@ -33,6 +33,7 @@ use crate::records::{
 use crate::reference::{Reference, references_of_distribution, refuse_malformed};
 use crate::validate::aliases::cname_already_exists;
 use crate::validate::{Surroundings, validate_distribution, validate_quantities, validate_tags};
+use crate::warnings::warnings;
 
 /// `CreateDistribution`
 pub(crate) async fn create(
@@ -41,6 +42,7 @@ pub(crate) async fn create(
     input: CreateDistributionRequest,
 ) -> Result<CreateDistributionResult, ApiError> {
     let created = create_distribution(control, input.distribution_config, &[]).await?;
+    warn(control, caller, &created).await;
     Ok(CreateDistributionResult {
         location: Some(location(caller, &created.id)),
         etag: Some(created.etag()),
@@ -58,6 +60,7 @@ pub(crate) async fn create_with_tags(
     let tags = with_tags.tags.items.unwrap_or_default();
     validate_tags(&tags, &control.settings().quotas)?;
     let created = create_distribution(control, with_tags.distribution_config, &tags).await?;
+    warn(control, caller, &created).await;
     Ok(CreateDistributionWithTagsResult {
         location: Some(location(caller, &created.id)),
         etag: Some(created.etag()),
@@ -95,13 +98,14 @@ pub(crate) async fn get_config(
 /// `UpdateDistribution`: the whole configuration is replaced.
 pub(crate) async fn update(
     control: &Control,
-    _caller: &Caller,
+    caller: &Caller,
     input: UpdateDistributionRequest,
 ) -> Result<UpdateDistributionResult, ApiError> {
     let if_match = EntityTag::required(input.if_match.as_deref())?;
     let present = read(control, &input.id).await?;
     if_match.check(present.revision)?;
     let updated = update_distribution(control, present, input.distribution_config).await?;
+    warn(control, caller, &updated).await;
     Ok(UpdateDistributionResult {
         etag: Some(updated.etag()),
         distribution: Some(updated.into_shape(control, Status::InProgress)),
@@ -483,6 +487,13 @@ async fn already_exists(control: &Control, config: &DistributionConfig) -> ApiEr
         "The caller reference that you are using to create a distribution is associated with another \
          distribution. Already exists: {owner}"
     ))
+}
+
+/// Tells what is allowed and still wrong with what is stored now.
+async fn warn(control: &Control, caller: &Caller, stored: &StoredDistribution) {
+    let warnings = warnings(control, &stored.id, &stored.record.config).await;
+    // An operation stores one configuration, so nobody has said it before.
+    let _said = caller.warnings.set(warnings);
 }
 
 fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig) {
