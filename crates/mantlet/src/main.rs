@@ -13,6 +13,7 @@ mod durable;
 mod endpoints;
 mod environment;
 mod limits;
+mod lint;
 mod log;
 mod passed_sockets;
 mod renewal;
@@ -32,46 +33,55 @@ use anyhow::{Context, Result};
 use clap::Parser;
 
 use crate::command_line::{Command, CommandLine, UpFlags};
+use crate::lint::NotChecked;
 use crate::passed_sockets::PassedSockets;
 use crate::settings::{RunSettings, UsageError};
 use crate::up::OriginUrl;
 
-/// The command did not do what it should.
+/// The command did what it should.
+const DONE: u8 = 0;
+/// The command did not do what it should; for `lint`, it found something.
 const FAILED: u8 = 1;
 /// The command line is wrong; clap ends with the same.
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
     match perform(CommandLine::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("mantlet: {error:#}");
-            ExitCode::from(if error.is::<UsageError>() { MISUSED } else { FAILED })
+            let is_misuse = error.is::<UsageError>() || error.is::<NotChecked>();
+            ExitCode::from(if is_misuse { MISUSED } else { FAILED })
         }
     }
 }
 
-fn perform(line: CommandLine) -> Result<()> {
+fn perform(line: CommandLine) -> Result<u8> {
     log::start(&line.log)?;
     match line.command {
         Command::Run(flags) => {
             let settings = RunSettings::new(*flags, PassedSockets::take()?)?;
-            block_on(run::run(&settings))
+            block_on(run::run(&settings))?;
         }
         Command::Up(flags) => {
             let UpFlags { origin: url, run } = *flags;
             let origin: OriginUrl =
                 url.parse().map_err(|fault| UsageError::MalformedOrigin { url, fault })?;
             let settings = RunSettings::new(run, PassedSockets::take()?)?;
-            block_on(up::up(&origin, &settings))
+            block_on(up::up(&origin, &settings))?;
         }
-        Command::Env(flags) => stdout::print(&environment::of_running(&flags)?),
-        Command::Trust(flags) => stdout::print(&trust::run(&flags)?),
+        Command::Env(flags) => stdout::print(&environment::of_running(&flags)?)?,
+        Command::Lint(flags) => {
+            let is_clean = block_on(lint::run(&flags)).context(NotChecked)?;
+            return Ok(if is_clean { DONE } else { FAILED });
+        }
+        Command::Trust(flags) => stdout::print(&trust::run(&flags)?)?,
     }
+    Ok(DONE)
 }
 
 /// The control plane needs one thread; the edge brings its own.
-fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
+fn block_on<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let outcome = runtime.block_on(future);

@@ -1,11 +1,11 @@
 //! `mantlet up URL`: a distribution of the API preset in front of an API, by whichever process serves the directory.
 
-mod api_client;
+pub(crate) mod api_client;
 mod api_tls;
 mod deployment;
 mod origin_url;
 mod preset;
-mod xml_path;
+pub(crate) mod xml_path;
 
 use anyhow::{Context, Result};
 

@@ -1,4 +1,4 @@
-//! A client of the API: what `mantlet up` needs of an AWS client.
+//! A client of the API: what `mantlet up` and `mantlet lint` need of an AWS client.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -69,7 +69,7 @@ impl ApiClient {
         Self { address, tls, access_key_id: access_key.id.clone(), secret }
     }
 
-    /// `GET` of a path below the API's version.
+    /// `GET` of a path, which may have a query, below the API's version.
     pub(crate) async fn get(&self, path: &str) -> Result<ApiAnswer> {
         self.send("GET", path, None, String::new()).await
     }
@@ -106,12 +106,13 @@ impl ApiClient {
         if_match: Option<HeaderValue>,
         body: String,
     ) -> Result<http::Request<Full<Bytes>>> {
-        let path = format!("{VERSION_PATH}{path}");
+        let target = format!("{VERSION_PATH}{path}");
+        let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::try_from(self.address.to_string())?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
         headers.extend(if_match.map(|etag| (http::header::IF_MATCH, etag)));
-        let unsigned = Request { method, path: &path, query: "", headers: &headers, body: body.as_bytes() };
+        let unsigned = Request { method, path, query, headers: &headers, body: body.as_bytes() };
         let credentials = SigningCredentials {
             access_key_id: &self.access_key_id,
             secret: &self.secret,
@@ -120,7 +121,8 @@ impl ApiClient {
         let signature = sign(&unsigned, credentials, "us-east-1", "cloudfront", SystemTime::now())
             .context("cannot sign a request to the API")?;
         headers.extend(signature);
-        let mut request = http::Request::builder().method(method).uri(path).body(Full::new(body.into()))?;
+        let mut request =
+            http::Request::builder().method(method).uri(&target).body(Full::new(body.into()))?;
         *request.headers_mut() = headers;
         Ok(request)
     }

@@ -13,6 +13,30 @@ pub(crate) fn text_at(document: &str, path: &str) -> Result<String> {
     Ok(text.into_owned())
 }
 
+/// Every text at a path, where elements stand side by side.
+pub(crate) fn texts_at(document: &str, path: &str) -> Result<Vec<String>> {
+    let mut reader = Reader::from_str(document);
+    let (mut open, mut texts, mut start) = (Vec::<String>::new(), Vec::new(), 0);
+    loop {
+        let before = position(&reader);
+        match reader.read_event().context("an answer of the API is not XML")? {
+            Event::Start(element) => {
+                open.push(element.local_name().as_ref().to_owned());
+                start = position(&reader);
+            }
+            Event::End(_) => {
+                if open.join("/") == path {
+                    let text = quick_xml::escape::unescape(&document[start..before]);
+                    texts.push(text.context("an answer of the API is malformed")?.into_owned());
+                }
+                open.pop();
+            }
+            Event::Eof => return Ok(texts),
+            _ => {}
+        }
+    }
+}
+
 /// The document with another text at `path`. The text is one that needs no escaping.
 pub(crate) fn with_text_at(document: &str, path: &str, text: &str) -> Result<String> {
     let place = place_of(document, path)?;
@@ -58,6 +82,13 @@ mod tests {
         assert_eq!(text_at(CONFIG, "C/Logging/Enabled").unwrap(), "false");
         assert!(text_at(CONFIG, "Comment").unwrap_err().to_string().contains("lacks Comment"));
         assert!(text_at("{}", "C").is_err());
+    }
+
+    #[test]
+    fn texts_side_by_side_are_found_in_order() {
+        let list = "<L><I><Id>a</Id><X><Id>no</Id></X></I><I><Id>b&amp;</Id></I><Id>no</Id></L>";
+        assert_eq!(texts_at(list, "L/I/Id").unwrap(), ["a", "b&"]);
+        assert_eq!(texts_at(list, "L/J").unwrap(), [""; 0]);
     }
 
     #[test]
