@@ -1,10 +1,13 @@
 """Fixtures of the end-to-end tests."""
 
+import json
+import subprocess
+
 import pytest
 
 from harness.config import api_distribution, origin_at
 from harness.demo import DemoApi
-from harness.mantlet import Mantlet
+from harness.mantlet import Mantlet, clean_environment
 from harness.origin import RecordingOrigin
 
 
@@ -72,3 +75,23 @@ def demo():
 def demo_viewer(mantlet, demo):
     """A viewer of the demo API through a distribution."""
     return mantlet.create(api_distribution(origin_at(demo.port))).viewer
+
+
+@pytest.fixture(scope="session")
+def aws(mantlet):
+    """The unmodified aws-cli with nothing but the variables that `mantlet env` prints."""
+    environment = clean_environment(**mantlet.environment())
+
+    def run(*arguments):
+        done = subprocess.run(
+            ["aws", *arguments, "--output", "json"],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    return run

@@ -129,23 +129,3 @@ def test_two_users_upload_and_stream(demo_viewer, version):
         chat = demo_viewer.post("/api/chatbot/ask", question, [who, accept], version=version)
         assert chat.fields.get("content-type") == "text/event-stream"
         assert chat.body.endswith(b'event: done\ndata: {"user":"%b"}\n\n' % name.encode())
-
-
-@pytest.fixture(scope="module")
-def aws(mantlet):
-    """The unmodified aws-cli with nothing but the variables that `mantlet env` prints."""
-    environment = clean_environment(**mantlet.environment())
-
-    def run(*arguments):
-        done = subprocess.run(
-            ["aws", *arguments, "--output", "json"],
-            capture_output=True,
-            text=True,
-            timeout=100,
-            env=environment,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
-
-    return run

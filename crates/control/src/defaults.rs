@@ -1,6 +1,8 @@
 //! What CloudFront fills in where a distribution's configuration is silent, so that a client reads a
 //! whole configuration, and reads the same again after it sent back what it read.
 
+pub(crate) mod policies;
+
 use aws_api::cloudfront::{
     AllowedMethods, CachedMethods, CertificateSource, CustomOriginConfig, DefaultCacheBehavior,
     DistributionConfig, ForwardedValues, GeoRestriction, GeoRestrictionType, GrpcConfig, HttpVersion,
@@ -10,7 +12,8 @@ use aws_api::cloudfront::{
 
 use crate::cache_behavior::for_each_settings;
 
-/// Times to live where `ForwardedValues` stands without them (API reference, `CacheBehavior`).
+/// Times to live where a cache policy or `ForwardedValues` stands without them (API reference,
+/// `CachePolicyConfig`, `CacheBehavior`).
 const DEFAULT_TTL_SECONDS: i64 = 86_400;
 const MAX_TTL_SECONDS: i64 = 31_536_000;
 

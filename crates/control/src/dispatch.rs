@@ -6,7 +6,8 @@ use aws_api::{
 
 use crate::control::{Caller, Control};
 use crate::operations::{
-    cache_policies, distributions, identity, origin_request_policies, response_headers_policies, tags,
+    cache_policies, distributions, distributions_by, identity, invalidations, origin_request_policies,
+    response_headers_policies, tags, web_acl_association,
 };
 
 /// Writes the table of implemented operations, and the function that performs them.
@@ -39,25 +40,42 @@ macro_rules! implemented {
 }
 
 implemented! {
+    CloudFront cloudfront AssociateDistributionWebACL => web_acl_association::associate,
     CloudFront cloudfront CreateCachePolicy => cache_policies::create,
     CloudFront cloudfront CreateDistribution => distributions::create,
     CloudFront cloudfront CreateDistributionWithTags => distributions::create_with_tags,
+    CloudFront cloudfront CreateInvalidation => invalidations::create,
     CloudFront cloudfront CreateOriginRequestPolicy => origin_request_policies::create,
     CloudFront cloudfront CreateResponseHeadersPolicy => response_headers_policies::create,
     CloudFront cloudfront DeleteCachePolicy => cache_policies::delete,
     CloudFront cloudfront DeleteDistribution => distributions::delete,
     CloudFront cloudfront DeleteOriginRequestPolicy => origin_request_policies::delete,
     CloudFront cloudfront DeleteResponseHeadersPolicy => response_headers_policies::delete,
+    CloudFront cloudfront DisassociateDistributionWebACL => web_acl_association::disassociate,
     CloudFront cloudfront GetCachePolicy => cache_policies::get,
     CloudFront cloudfront GetCachePolicyConfig => cache_policies::get_config,
     CloudFront cloudfront GetDistribution => distributions::get,
     CloudFront cloudfront GetDistributionConfig => distributions::get_config,
+    CloudFront cloudfront GetInvalidation => invalidations::get,
     CloudFront cloudfront GetOriginRequestPolicy => origin_request_policies::get,
     CloudFront cloudfront GetOriginRequestPolicyConfig => origin_request_policies::get_config,
     CloudFront cloudfront GetResponseHeadersPolicy => response_headers_policies::get,
     CloudFront cloudfront GetResponseHeadersPolicyConfig => response_headers_policies::get_config,
     CloudFront cloudfront ListCachePolicies => cache_policies::list,
     CloudFront cloudfront ListDistributions => distributions::list,
+    CloudFront cloudfront ListDistributionsByAnycastIpListId => distributions_by::anycast_ip_list,
+    CloudFront cloudfront ListDistributionsByCachePolicyId => distributions_by::cache_policy,
+    CloudFront cloudfront ListDistributionsByConnectionFunction => distributions_by::connection_function,
+    CloudFront cloudfront ListDistributionsByConnectionMode => distributions_by::connection_mode,
+    CloudFront cloudfront ListDistributionsByKeyGroup => distributions_by::key_group,
+    CloudFront cloudfront ListDistributionsByOriginRequestPolicyId => distributions_by::origin_request_policy,
+    CloudFront cloudfront ListDistributionsByOwnedResource => distributions_by::owned_resource,
+    CloudFront cloudfront ListDistributionsByRealtimeLogConfig => distributions_by::realtime_log_config,
+    CloudFront cloudfront ListDistributionsByResponseHeadersPolicyId => distributions_by::response_headers_policy,
+    CloudFront cloudfront ListDistributionsByTrustStore => distributions_by::trust_store,
+    CloudFront cloudfront ListDistributionsByVpcOriginId => distributions_by::vpc_origin,
+    CloudFront cloudfront ListDistributionsByWebACLId => distributions_by::web_acl,
+    CloudFront cloudfront ListInvalidations => invalidations::list,
     CloudFront cloudfront ListOriginRequestPolicies => origin_request_policies::list,
     CloudFront cloudfront ListResponseHeadersPolicies => response_headers_policies::list,
     CloudFront cloudfront ListTagsForResource => tags::list,

@@ -10,6 +10,7 @@ use aws_api::cloudfront::{
     FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations, Origin,
     OriginGroups, PriceClass,
 };
+use edge_config::Snapshot;
 
 use crate::cache_behavior::cache_behaviors;
 use crate::compile::disables_caching;
@@ -67,11 +68,13 @@ pub(crate) fn unenforced_restrictions(config: &DistributionConfig) -> Vec<&'stat
 }
 
 /// The settings of a distribution that are stored and that no edge acts on, in the API's words.
-pub fn unenforced_settings(config: &DistributionConfig) -> Vec<&'static str> {
+///
+/// The snapshot shows the policies that it refers to.
+pub fn unenforced_settings(config: &DistributionConfig, snapshot: &Snapshot) -> Vec<&'static str> {
     let mut names = unenforced_restrictions(config);
     names.extend(unenforced_distribution_settings(config));
     names.extend(unenforced_origin_settings(config));
-    names.extend(unenforced_cache_behavior_settings(config));
+    names.extend(unenforced_cache_behavior_settings(config, snapshot));
     names
 }
 
@@ -127,11 +130,12 @@ fn unenforced_origin_settings(config: &DistributionConfig) -> Vec<&'static str> 
     ])
 }
 
-fn unenforced_cache_behavior_settings(config: &DistributionConfig) -> Vec<&'static str> {
+fn unenforced_cache_behavior_settings(config: &DistributionConfig, snapshot: &Snapshot) -> Vec<&'static str> {
     let behaviors = cache_behaviors(config);
+    let caches = behaviors.iter().any(|any| !disables_caching(&any.settings, snapshot));
     let any = |is_set: fn(&DefaultCacheBehavior) -> bool| behaviors.iter().any(|any| is_set(&any.settings));
     named([
-        ("caching", any(|settings| !disables_caching(settings))),
+        ("caching", caches),
         ("Compress", any(|settings| settings.compress == Some(true))),
         ("SmoothStreaming", any(|settings| settings.smooth_streaming == Some(true))),
         ("ResponseHeadersPolicyId", any(|settings| is_given(settings.response_headers_policy_id.as_deref()))),

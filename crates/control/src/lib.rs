@@ -37,6 +37,7 @@ mod server;
 mod test_support;
 mod validate;
 mod warnings;
+mod web_acl;
 
 pub use authentication::{AccessKeys, Authentication};
 pub use control::{Control, ControlSettings, Transport};

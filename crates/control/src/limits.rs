@@ -52,3 +52,15 @@ pub(crate) const ARN_BYTES_MAX: usize = 400;
 
 /// Items in one page of a list, and how many there are when nobody says (API reference, `MaxItems`).
 pub(crate) const PAGE_ITEMS_MAX: usize = 100;
+
+/// Distributions that one page of a list looks at when it shows those alone that are as wanted: some
+/// tens of milliseconds of decoding. A page that ends so has a marker like any other.
+pub(crate) const EXAMINED_DISTRIBUTIONS_MAX: usize = 1_000;
+
+/// Invalidations that are kept of a distribution: a page of the list. They are done and of use to
+/// nobody but who asks what was done of late; the oldest go, and their caller references with them.
+pub(crate) const INVALIDATIONS_MAX: usize = PAGE_ITEMS_MAX;
+
+/// Bytes of all paths and caller references of a distribution's invalidations. They are one record,
+/// which is written anew with each; three thousand paths of usual length fit twice.
+pub(crate) const INVALIDATIONS_BYTES_MAX: usize = 256 * 1024;

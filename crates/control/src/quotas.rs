@@ -56,6 +56,10 @@ pub struct Quotas {
     pub custom_headers_per_response_headers_policy: usize,
     /// Headers that a response headers policy removes.
     pub removed_headers_per_response_headers_policy: usize,
+    /// Characters of a Content-Security-Policy.
+    pub content_security_policy_bytes: usize,
+    /// Paths of an invalidation.
+    pub paths_per_invalidation: usize,
 }
 
 impl Default for Quotas {
@@ -84,16 +88,30 @@ impl Default for Quotas {
             query_strings_per_policy: 10,
             custom_headers_per_response_headers_policy: 10,
             removed_headers_per_response_headers_policy: 10,
+            content_security_policy_bytes: 1783,
+            // What could be in progress at once before "Quotas" began to count by the second.
+            paths_per_invalidation: 3000,
         }
     }
 }
 
 /// Characters of a custom header's name.
-pub(crate) const ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX: usize = 256;
+pub(crate) const CUSTOM_HEADER_NAME_BYTES_MAX: usize = 256;
 /// Characters of a custom header's value.
-pub(crate) const ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX: usize = 1783;
-/// Characters of all custom headers of an origin, names and values.
-pub(crate) const ORIGIN_CUSTOM_HEADERS_BYTES_MAX: usize = 10_240;
+pub(crate) const CUSTOM_HEADER_VALUE_BYTES_MAX: usize = 1783;
+/// Characters of all custom headers of an origin or of a response headers policy, names and values.
+pub(crate) const CUSTOM_HEADERS_BYTES_MAX: usize = 10_240;
+/// Characters of a list that one CORS header is made from. No page names a number; this is what all
+/// custom headers may have together.
+pub(crate) const CORS_LIST_BYTES_MAX: usize = CUSTOM_HEADERS_BYTES_MAX;
+/// Characters of a policy's name (the console's number; the API reference has none).
+pub(crate) const POLICY_NAME_CHARACTERS_MAX: usize = 128;
+/// Characters of all headers, cookies and query strings that a policy names.
+pub(crate) const POLICY_NAMES_BYTES_MAX: usize = 1024;
+/// How many of a hundred responses get a Server-Timing header.
+pub(crate) const SAMPLING_RATE_PERCENT: RangeInclusive<f64> = 0.0..=100.0;
+/// Characters of a path to invalidate ("What you need to know when invalidating paths").
+pub(crate) const INVALIDATION_PATH_BYTES_MAX: usize = 4000;
 /// Custom error responses of a distribution: there are no more codes.
 pub(crate) const CUSTOM_ERROR_RESPONSES_MAX: usize = 11;
 

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use store::Key;
 
 use crate::kind::Kind;
+use crate::limits::{INVALIDATIONS_BYTES_MAX, INVALIDATIONS_MAX};
 
 /// Raised whenever the bytes of a record mean something else than before.
 const SCHEMA: u32 = 1;
@@ -41,6 +42,11 @@ pub(crate) fn caller_reference_key(account_id: &str, caller_reference: &str) -> 
 /// Where a distribution's tags are kept: apart, for tagging leaves the ETag as it is.
 pub(crate) fn tags_key(account_id: &str, id: &str) -> Key {
     Key::new(account_id, "tags/distribution", id)
+}
+
+/// Where a distribution's invalidations are kept: together, so that they go with it in its transaction.
+pub(crate) fn invalidations_key(account_id: &str, id: &str) -> Key {
+    Key::new(account_id, "invalidations/distribution", id)
 }
 
 /// Written by every change of references or unique names. Whoever takes away what others may have
@@ -182,6 +188,80 @@ pub(crate) fn decode_tags(bytes: &[u8]) -> Result<Vec<Tag>, RecordError> {
     check_schema(bytes)?;
     let stored: StoredTags = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
     Ok(stored.tags.into_iter().map(|(key, value)| Tag { key, value }).collect())
+}
+
+/// An invalidation. Its status is never stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InvalidationRecord {
+    pub(crate) id: String,
+    pub(crate) created_time: Timestamp,
+    pub(crate) caller_reference: String,
+    pub(crate) paths: Vec<String>,
+}
+
+/// What is kept of a distribution's invalidations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct InvalidationsRecord {
+    pub(crate) newest_first: Vec<InvalidationRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredInvalidations {
+    schema: u32,
+    newest_first: Vec<StoredInvalidation>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredInvalidation {
+    id: String,
+    created_milliseconds: i64,
+    caller_reference: String,
+    paths: Vec<String>,
+}
+
+impl InvalidationsRecord {
+    pub(crate) fn of_caller_reference(&self, caller_reference: &str) -> Option<&InvalidationRecord> {
+        self.newest_first.iter().find(|invalidation| invalidation.caller_reference == caller_reference)
+    }
+
+    /// Adds one, in the order of ids, and lets go of the oldest beyond the limits; never of the newest.
+    pub(crate) fn add(&mut self, added: InvalidationRecord) {
+        let place = self.newest_first.partition_point(|invalidation| invalidation.id < added.id);
+        self.newest_first.insert(place, added);
+        let mut bytes = 0;
+        let kept = self.newest_first.iter().take(INVALIDATIONS_MAX).take_while(|invalidation| {
+            bytes += invalidation.caller_reference.len()
+                + invalidation.paths.iter().map(String::len).sum::<usize>();
+            bytes <= INVALIDATIONS_BYTES_MAX
+        });
+        let kept = kept.count().max(1);
+        self.newest_first.truncate(kept);
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, RecordError> {
+        let newest_first = self.newest_first.iter().map(|invalidation| StoredInvalidation {
+            id: invalidation.id.clone(),
+            created_milliseconds: invalidation.created_time.unix_milliseconds(),
+            caller_reference: invalidation.caller_reference.clone(),
+            paths: invalidation.paths.clone(),
+        });
+        let stored = StoredInvalidations { schema: SCHEMA, newest_first: newest_first.collect() };
+        serde_json::to_vec(&stored).map_err(RecordError::Malformed)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        check_schema(bytes)?;
+        let stored: StoredInvalidations = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
+        let decode = |invalidation: StoredInvalidation| {
+            Ok(InvalidationRecord {
+                id: invalidation.id,
+                created_time: time_of(invalidation.created_milliseconds)?,
+                caller_reference: invalidation.caller_reference,
+                paths: invalidation.paths,
+            })
+        };
+        Ok(Self { newest_first: stored.newest_first.into_iter().map(decode).collect::<Result<_, _>>()? })
+    }
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ use crate::cache_behavior::cache_behaviors;
 use crate::commit::storage;
 use crate::control::Control;
 use crate::kind::Kind;
-use crate::limits::ARN_BYTES_MAX;
 use crate::managed;
 use crate::records::resource_key;
-use crate::validate::{is_id, is_visible};
+use crate::validate::is_id;
+use crate::web_acl::is_web_acl_id;
 
 /// The name of one resource among all of them; of a resource that another one refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +48,7 @@ impl Reference {
     /// Whether it could name something: what cannot is missing for certain, and could not be a key.
     pub(crate) fn is_well_formed(&self) -> bool {
         match self.kind {
-            Kind::WebAcl => self.id.len() <= ARN_BYTES_MAX && is_visible(&self.id),
+            Kind::WebAcl => is_web_acl_id(&self.id),
             _ => is_id(&self.id),
         }
     }

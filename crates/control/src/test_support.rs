@@ -27,7 +27,7 @@ pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: t
 
 pub(crate) struct TestControl {
     pub(crate) control: Control,
-    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) caller: Caller,
     following: Following,
     applied: watch::Sender<Revision>,
@@ -39,7 +39,10 @@ impl TestControl {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut ControlSettings)) -> Self {
-        let store = Arc::new(MemoryStore::new());
+        Self::over(Arc::new(MemoryStore::new()), change).await
+    }
+
+    pub(crate) async fn over(store: Arc<dyn Store>, change: impl FnOnce(&mut ControlSettings)) -> Self {
         seed_managed_policies(&*store, ACCOUNT).await.unwrap();
         let following = follow(store.clone()).await.unwrap();
         let (applied, edge) = watch::channel(Revision(0));
@@ -80,6 +83,21 @@ impl TestControl {
 
     pub(crate) async fn distribution_status(&self, id: &str) -> String {
         self.get_distribution(id).await.distribution.unwrap().status
+    }
+
+    pub(crate) async fn etag(&self, id: &str) -> String {
+        self.get_distribution(id).await.etag.unwrap()
+    }
+
+    pub(crate) async fn web_acl(&self, id: &str) -> String {
+        let distribution = self.get_distribution(id).await.distribution.unwrap();
+        distribution.distribution_config.web_acl_id.unwrap()
+    }
+
+    /// The operator starts it again without the flag.
+    pub(crate) fn no_longer_accept_unenforced(&mut self) {
+        let fleet = self.control.fleet().clone();
+        self.control = Control::new(settings(), self.store.clone(), self.following.snapshots(), fleet);
     }
 
     async fn get_distribution(&self, id: &str) -> GetDistributionResult {

@@ -58,11 +58,16 @@ async fn use_running(origin: &OriginUrl, directory: &DataDir) -> Result<()> {
 
 async fn deploy(origin: &OriginUrl, running: &Running, directory: &DataDir) -> Result<String> {
     let endpoints = &running.endpoints;
-    let client = ApiClient::new(reachable(endpoints.api), api_tls(running)?, &running.access_key);
+    let client = api_client(running)?;
     let deployment = Deployment::of(&client, origin)
         .await
         .with_context(|| format!("cannot put {origin} behind a distribution"))?;
     Ok(instructions(origin, &deployment, endpoints, directory))
+}
+
+/// A client of a running process, with the access key of its directory.
+pub(crate) fn api_client(running: &Running) -> Result<ApiClient> {
+    Ok(ApiClient::new(reachable(running.endpoints.api), api_tls(running)?, &running.access_key))
 }
 
 fn api_tls(running: &Running) -> Result<Option<ApiTls>> {

@@ -8,7 +8,9 @@ use aws_api::cloudfront::{
     CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion, MinimumProtocolVersion, Origin,
     OriginProtocolPolicy, ViewerProtocolPolicy,
 };
-use edge_config::{Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet};
+use edge_config::{
+    Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet, ResourceId, ResourceKind, Snapshot,
+};
 
 use self::forwarded_values::{compile_forwarded_values, origin_request_policy_of};
 pub(crate) use self::policies::{compile_cache_policy, compile_origin_request_policy};
@@ -39,10 +41,14 @@ pub(crate) fn compile_distribution(
     }))
 }
 
-/// Whether no response of a cache behavior can be stored.
-pub(crate) fn disables_caching(settings: &DefaultCacheBehavior) -> bool {
+/// Whether no response of a cache behavior can be stored, as far as the snapshot shows its policy.
+pub(crate) fn disables_caching(settings: &DefaultCacheBehavior, snapshot: &Snapshot) -> bool {
     match policy_id(settings.cache_policy_id.as_deref()) {
-        Some(id) => id == managed::CACHING_DISABLED_ID,
+        Some(managed::CACHING_DISABLED_ID) => true,
+        Some(id) => {
+            let policy = snapshot.resource(&ResourceId::new(ResourceKind::CachePolicy, id));
+            matches!(policy, Some((_, bundle)) if matches!(&**bundle, Bundle::CachePolicy(policy) if policy.disables_caching()))
+        }
         None => [settings.min_ttl, settings.default_ttl, settings.max_ttl].iter().all(|ttl| *ttl == Some(0)),
     }
 }

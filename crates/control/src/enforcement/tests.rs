@@ -14,7 +14,7 @@ fn check(change: impl FnOnce(&mut DistributionConfig), expect: &[&str]) {
     let mut config = distribution_config("reference");
     complete(&mut config);
     change(&mut config);
-    assert_eq!(unenforced_settings(&config), expect);
+    assert_eq!(unenforced_settings(&config, &Snapshot::default()), expect);
 }
 
 /// As [`check`], and it is refused by that name.
@@ -22,7 +22,7 @@ fn check_refused(change: impl FnOnce(&mut DistributionConfig), expect: &str) {
     let mut config = distribution_config("reference");
     complete(&mut config);
     change(&mut config);
-    assert_eq!(unenforced_settings(&config), [expect]);
+    assert_eq!(unenforced_settings(&config, &Snapshot::default()), [expect]);
     let error = refuse_unenforced_restrictions(&config).unwrap_err();
     assert_eq!((error.code, error.status), ("UnsupportedOperation", 400));
     assert!(error.message.contains(expect), "{}", error.message);
@@ -197,4 +197,21 @@ fn what_is_only_stored_of_cache_behaviors_is_named() {
 
 fn restrict(config: &mut DistributionConfig, restriction_type: GeoRestrictionType) {
     config.restrictions.as_mut().unwrap().geo_restriction.restriction_type = restriction_type;
+}
+
+#[test]
+fn a_policy_of_ones_own_caches_unless_all_its_times_are_0() {
+    use edge_config::{Bundle, CachePolicy, Change, ResourceId, ResourceKind, Revision, link};
+    let mut config = distribution_config("reference");
+    complete(&mut config);
+    config.default_cache_behavior.cache_policy_id = Some("own".to_owned());
+    let named = |max_ttl_seconds| {
+        let policy = CachePolicy { max_ttl_seconds, ..CachePolicy::default() };
+        let resource = ResourceId::new(ResourceKind::CachePolicy, "own");
+        let bundle = Some(std::sync::Arc::new(Bundle::CachePolicy(policy)));
+        let change = Change { resource, revision: Revision(1), bundle };
+        unenforced_settings(&config, &link(&Snapshot::default(), Revision(1), &[change]).snapshot)
+    };
+    assert_eq!(named(0), [""; 0]);
+    assert_eq!(named(1), ["caching"]);
 }

@@ -10,12 +10,14 @@ use edge_config::{Bundle, ResourceKind};
 use super::family::family_operations;
 use crate::compile::compile_cache_policy;
 use crate::control::{Caller, Control};
+use crate::defaults::policies::complete_cache_policy;
 use crate::identifier::new_uuid;
 use crate::kind::Kind;
 use crate::managed;
 use crate::paging::count;
 use crate::quotas::Quotas;
 use crate::resource::{Family, Listed, Stored, list as list_resources};
+use crate::validate::policies::cache_policy::validate;
 
 /// The family of cache policies.
 pub(crate) struct CachePolicies;
@@ -49,8 +51,12 @@ impl Family for CachePolicies {
         (quotas.cache_policies, ErrorCode::TooManyCachePolicies)
     }
 
-    fn validate(_quotas: &Quotas, _config: &CachePolicyConfig) -> Result<(), ApiError> {
-        Ok(())
+    fn complete(config: &mut CachePolicyConfig) {
+        complete_cache_policy(config);
+    }
+
+    fn validate(quotas: &Quotas, config: &CachePolicyConfig) -> Result<(), ApiError> {
+        validate(config, quotas)
     }
 
     fn bundle(config: &CachePolicyConfig) -> Option<(ResourceKind, Bundle)> {

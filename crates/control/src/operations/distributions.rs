@@ -28,7 +28,8 @@ use crate::kind::Kind;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
 use crate::paging::{count, max_items};
 use crate::records::{
-    DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags, tags_key,
+    DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags,
+    invalidations_key, tags_key,
 };
 use crate::reference::{Reference, references_of_distribution, refuse_malformed};
 use crate::validate::aliases::cname_already_exists;
@@ -143,6 +144,7 @@ pub(crate) async fn delete(
         .delete(distribution_key(account_id, id))
         .delete(caller_reference_key(account_id, &present.record.config.caller_reference))
         .delete(tags_key(account_id, id))
+        .delete(invalidations_key(account_id, id))
         .write(feed::delete_bundle(account_id, &resource(id)))
         .bump_integrity(account_id);
     let revision = control.commit(change).await?;
@@ -188,10 +190,10 @@ pub(crate) async fn list(
 }
 
 /// A distribution as it is in the store.
-struct StoredDistribution {
-    id: String,
-    revision: store::Revision,
-    record: DistributionRecord,
+pub(super) struct StoredDistribution {
+    pub(super) id: String,
+    pub(super) revision: store::Revision,
+    pub(super) record: DistributionRecord,
 }
 
 /// How far a change is.
@@ -211,7 +213,7 @@ impl Status {
 }
 
 impl StoredDistribution {
-    fn decode(record: &store::Record) -> Result<Self, ApiError> {
+    pub(super) fn decode(record: &store::Record) -> Result<Self, ApiError> {
         Ok(Self {
             id: record.key.id.clone(),
             revision: record.revision,
@@ -219,7 +221,7 @@ impl StoredDistribution {
         })
     }
 
-    fn etag(&self) -> String {
+    pub(super) fn etag(&self) -> String {
         EntityTag::of(self.revision).into_string()
     }
 
@@ -249,7 +251,7 @@ impl StoredDistribution {
         }
     }
 
-    fn into_summary(self, control: &Control) -> DistributionSummary {
+    pub(super) fn into_summary(self, control: &Control) -> DistributionSummary {
         let status = self.status(control);
         let etag = self.etag();
         let config = self.record.config;
@@ -284,7 +286,7 @@ impl StoredDistribution {
     }
 }
 
-async fn read(control: &Control, id: &str) -> Result<StoredDistribution, ApiError> {
+pub(super) async fn read(control: &Control, id: &str) -> Result<StoredDistribution, ApiError> {
     // What cannot be an id is none; some of it could not even be a key.
     if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) || id.len() > 64 {
         return Err(no_such_distribution());
@@ -310,7 +312,7 @@ async fn create_distribution(
         let record = DistributionRecord { domain_name, last_modified_time: now(), config: config.clone() };
         match control.commit(creation(control, &id, &record, &bundle, tags, integrity)?).await {
             Ok(revision) => {
-                report_deployment(&id, revision, &config);
+                report_deployment(&id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id, revision, record });
             }
             Err(Refusal::Unmet(Expectation::CallerReference)) => {
@@ -370,7 +372,7 @@ fn creation(
     Ok(change)
 }
 
-async fn update_distribution(
+pub(super) async fn update_distribution(
     control: &Control,
     present: StoredDistribution,
     mut config: DistributionConfig,
@@ -396,7 +398,7 @@ async fn update_distribution(
         let change = replacement(control, &present, (before.as_ref(), &bundle), &updated, integrity)?;
         match control.commit(change).await {
             Ok(revision) => {
-                report_deployment(id, revision, &config);
+                report_deployment(id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id: present.id, revision, record: updated });
             }
             Err(Refusal::Unmet(Expectation::Integrity)) => {}
@@ -404,6 +406,21 @@ async fn update_distribution(
         }
     }
     Err(unavailable())
+}
+
+/// Takes the web ACL off. Nothing else is looked at, for whatever it takes must not keep one from it.
+pub(super) async fn without_web_acl(
+    control: &Control,
+    present: StoredDistribution,
+) -> Result<StoredDistribution, ApiError> {
+    let config = DistributionConfig { web_acl_id: Some(String::new()), ..present.record.config.clone() };
+    let bundle = compile_distribution(&config, &present.record.domain_name)?;
+    let record = DistributionRecord { last_modified_time: now(), config, ..present.record.clone() };
+    let integrity = control.integrity().await?;
+    let change = replacement(control, &present, (Some(&bundle), &bundle), &record, integrity)?;
+    let revision = control.commit(change).await?;
+    tracing::info!(distribution = present.id, %revision, "Took the web ACL off a distribution");
+    Ok(StoredDistribution { id: present.id, revision, record })
 }
 
 fn replacement(
@@ -496,8 +513,8 @@ async fn warn(control: &Control, caller: &Caller, stored: &StoredDistribution) {
     let _said = caller.warnings.set(warnings);
 }
 
-fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig) {
-    let not_enforced = unenforced_settings(config).join(", ");
+fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig, snapshot: &Snapshot) {
+    let not_enforced = unenforced_settings(config, snapshot).join(", ");
     tracing::info!(distribution = id, %revision, not_enforced, "Deploying a distribution");
 }
 

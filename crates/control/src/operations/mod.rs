@@ -2,13 +2,22 @@
 
 pub(crate) mod cache_policies;
 pub(crate) mod distributions;
+pub(crate) mod distributions_by;
 mod family;
 pub(crate) mod identity;
+pub(crate) mod invalidations;
 pub(crate) mod origin_request_policies;
 pub(crate) mod response_headers_policies;
 pub(crate) mod tags;
+pub(crate) mod web_acl_association;
 
 #[cfg(test)]
+mod concurrency_tests;
+#[cfg(test)]
+mod distributions_by_tests;
+#[cfg(test)]
 mod family_tests;
+#[cfg(test)]
+mod invalidations_tests;
 #[cfg(test)]
 mod tests;

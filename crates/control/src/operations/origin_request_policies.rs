@@ -10,12 +10,14 @@ use edge_config::{Bundle, ResourceKind};
 use super::family::family_operations;
 use crate::compile::compile_origin_request_policy;
 use crate::control::{Caller, Control};
+use crate::defaults::policies::complete_origin_request_policy;
 use crate::identifier::new_uuid;
 use crate::kind::Kind;
 use crate::managed;
 use crate::paging::count;
 use crate::quotas::Quotas;
 use crate::resource::{Family, Listed, Stored, list as list_resources};
+use crate::validate::policies::origin_request_policy::validate;
 
 /// The family of origin request policies.
 pub(crate) struct OriginRequestPolicies;
@@ -49,8 +51,12 @@ impl Family for OriginRequestPolicies {
         (quotas.origin_request_policies, ErrorCode::TooManyOriginRequestPolicies)
     }
 
-    fn validate(_quotas: &Quotas, _config: &OriginRequestPolicyConfig) -> Result<(), ApiError> {
-        Ok(())
+    fn complete(config: &mut OriginRequestPolicyConfig) {
+        complete_origin_request_policy(config);
+    }
+
+    fn validate(quotas: &Quotas, config: &OriginRequestPolicyConfig) -> Result<(), ApiError> {
+        validate(config, quotas)
     }
 
     fn bundle(config: &OriginRequestPolicyConfig) -> Option<(ResourceKind, Bundle)> {

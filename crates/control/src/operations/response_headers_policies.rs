@@ -9,12 +9,14 @@ use aws_api::cloudfront::{
 
 use super::family::family_operations;
 use crate::control::{Caller, Control};
+use crate::defaults::policies::complete_response_headers_policy;
 use crate::identifier::new_uuid;
 use crate::kind::Kind;
 use crate::managed;
 use crate::paging::count;
 use crate::quotas::Quotas;
 use crate::resource::{Family, Listed, Stored, list as list_resources};
+use crate::validate::policies::response_headers_policy::validate;
 
 /// The family of response headers policies.
 pub(crate) struct ResponseHeadersPolicies;
@@ -48,8 +50,12 @@ impl Family for ResponseHeadersPolicies {
         (quotas.response_headers_policies, ErrorCode::TooManyResponseHeadersPolicies)
     }
 
-    fn validate(_quotas: &Quotas, _config: &ResponseHeadersPolicyConfig) -> Result<(), ApiError> {
-        Ok(())
+    fn complete(config: &mut ResponseHeadersPolicyConfig) {
+        complete_response_headers_policy(config);
+    }
+
+    fn validate(quotas: &Quotas, config: &ResponseHeadersPolicyConfig) -> Result<(), ApiError> {
+        validate(config, quotas)
     }
 
     fn managed() -> Vec<(&'static str, &'static ResponseHeadersPolicyConfig)> {

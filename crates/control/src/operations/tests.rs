@@ -11,7 +11,6 @@ use aws_api::cloudfront::{
 };
 use aws_api::shape::Timestamp;
 use edge_config::HostName;
-use store::Store;
 
 use crate::commit::{Change, Expectation, Refusal};
 use crate::kind::Kind;
@@ -22,6 +21,8 @@ use crate::test_support::{ACCOUNT, TestControl, distribution_config, settings};
 /// A well-formed ETag that no resource has.
 const OTHER_ETAG: &str = "E2QWRUHAPOMQZL";
 const MISSING_ID: &str = "E00000000000AB";
+const WEB_ACL: &str =
+    "arn:aws:wafv2:us-east-1:123456789012:global/webacl/acl/473e64fd-f30b-4765-81a0-62ad96dd167a";
 
 impl TestControl {
     async fn create(&self, config: DistributionConfig) -> Result<CreateDistributionResult, ApiError> {
@@ -207,7 +208,7 @@ async fn a_refused_change_changes_nothing() {
     config.default_cache_behavior.cache_policy_id = Some("other".to_owned());
     check(test.update(&id, Some(&etag), config).await, (404, "NoSuchCachePolicy"));
     let mut config = distribution_config("b");
-    config.web_acl_id = Some("arn:aws:wafv2:acl".to_owned());
+    config.web_acl_id = Some(WEB_ACL.to_owned());
     check(test.create(config).await, (400, "UnsupportedOperation"));
     assert_eq!(test.store.current_revision().await.unwrap(), revision);
 }
@@ -216,9 +217,9 @@ async fn a_refused_change_changes_nothing() {
 async fn what_is_not_enforced_is_taken_when_the_operator_says_so() {
     let test = TestControl::with(|settings| settings.accept_unenforced = true).await;
     let mut config = distribution_config("a");
-    config.web_acl_id = Some("arn:aws:wafv2:acl".to_owned());
+    config.web_acl_id = Some(WEB_ACL.to_owned());
     let created = test.create(config).await.unwrap().distribution.unwrap();
-    assert_eq!(created.distribution_config.web_acl_id.as_deref(), Some("arn:aws:wafv2:acl"));
+    assert_eq!(created.distribution_config.web_acl_id.as_deref(), Some(WEB_ACL));
 }
 
 #[tokio::test]

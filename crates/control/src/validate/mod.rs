@@ -5,8 +5,10 @@
 pub(crate) mod aliases;
 pub(crate) mod cache_behaviors;
 mod error_pages;
+mod header_names;
 pub(crate) mod origin_address;
 mod origins;
+pub(crate) mod policies;
 mod tags;
 
 use aws_api::ApiError;
@@ -67,7 +69,7 @@ pub(crate) fn validate_distribution(
     aliases::validate(config, surroundings)
 }
 
-fn validate_caller_reference(caller_reference: &str) -> Result<(), ApiError> {
+pub(crate) fn validate_caller_reference(caller_reference: &str) -> Result<(), ApiError> {
     let is_usable = !caller_reference.is_empty()
         && caller_reference.len() <= CALLER_REFERENCE_BYTES_MAX
         && !caller_reference.chars().any(char::is_control);

@@ -7,12 +7,13 @@ use aws_api::cloudfront::{
     CustomHeaders, CustomOriginConfig, DistributionConfig, ErrorCode, Origin, OriginCustomHeader, OriginGroup,
 };
 
+use super::header_names::{is_field_value, is_token};
 use super::origin_address::parse_origin_address;
 use super::{duplicate, is_visible, origin_groups};
 use crate::errors::invalid_argument;
 use crate::quotas::{
-    CONNECTION_ATTEMPTS, CONNECTION_TIMEOUT_SECONDS, ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX,
-    ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX, ORIGIN_CUSTOM_HEADERS_BYTES_MAX, ORIGIN_KEEPALIVE_TIMEOUT_SECONDS,
+    CONNECTION_ATTEMPTS, CONNECTION_TIMEOUT_SECONDS, CUSTOM_HEADER_NAME_BYTES_MAX,
+    CUSTOM_HEADER_VALUE_BYTES_MAX, CUSTOM_HEADERS_BYTES_MAX, ORIGIN_KEEPALIVE_TIMEOUT_SECONDS,
     ORIGIN_READ_TIMEOUT_SECONDS, Quotas, RESPONSE_COMPLETION_TIMEOUT_SECONDS, TEXT_BYTES_MAX,
 };
 
@@ -151,9 +152,9 @@ fn validate_custom_headers(origin: &Origin, quotas: &Quotas) -> Result<(), ApiEr
     }
     let bytes: usize =
         headers.iter().map(|header| header.header_name.len() + header.header_value.len()).sum();
-    if bytes > ORIGIN_CUSTOM_HEADERS_BYTES_MAX {
+    if bytes > CUSTOM_HEADERS_BYTES_MAX {
         return Err(invalid_argument(format!(
-            "The custom headers of the origin {:?} have more than {ORIGIN_CUSTOM_HEADERS_BYTES_MAX} characters \
+            "The custom headers of the origin {:?} have more than {CUSTOM_HEADERS_BYTES_MAX} characters \
              in all. Shorten them.",
             origin.id
         )));
@@ -169,20 +170,13 @@ fn validate_custom_headers(origin: &Origin, quotas: &Quotas) -> Result<(), ApiEr
 
 fn why_no_custom_header(header: &OriginCustomHeader) -> Option<String> {
     let name = header.header_name.to_ascii_lowercase();
-    // A token (RFC 9110 section 5.6.2).
-    let is_token = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
-    // Visible characters, with spaces and tabs between them (RFC 9110 section 5.5).
-    let is_value =
-        header.header_value.bytes().all(|byte| byte == b' ' || byte == b'\t' || byte.is_ascii_graphic())
-            && header.header_value.trim().len() == header.header_value.len();
-    if !is_token || name.len() > ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX {
+    if !is_token(&name) || name.len() > CUSTOM_HEADER_NAME_BYTES_MAX {
+        Some(format!("must be named with 1 to {CUSTOM_HEADER_NAME_BYTES_MAX} letters, digits and hyphens."))
+    } else if !is_field_value(&header.header_value)
+        || header.header_value.len() > CUSTOM_HEADER_VALUE_BYTES_MAX
+    {
         Some(format!(
-            "must be named with 1 to {ORIGIN_CUSTOM_HEADER_NAME_BYTES_MAX} letters, digits and hyphens."
-        ))
-    } else if !is_value || header.header_value.len() > ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX {
-        Some(format!(
-            "must have a value of at most {ORIGIN_CUSTOM_HEADER_VALUE_BYTES_MAX} visible ASCII characters, \
+            "must have a value of at most {CUSTOM_HEADER_VALUE_BYTES_MAX} visible ASCII characters, \
              spaces only between them."
         ))
     } else if is_refused_header(&name) {

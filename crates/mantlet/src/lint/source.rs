@@ -16,8 +16,9 @@ use serde_json::Value;
 
 use super::Subject;
 use crate::data_dir::DataDir;
-use crate::endpoints::reachable;
+
 use crate::running::Running;
+use crate::up::api_client;
 use crate::up::api_client::ApiClient;
 use crate::up::xml_path::{text_at, texts_at};
 
@@ -127,13 +128,7 @@ struct Process {
 impl Process {
     fn find(data_dir: &Path) -> Result<Self> {
         let running = Running::find(&DataDir::look_into(data_dir)?)?;
-        if running.endpoints.api_url.is_some() {
-            bail!(
-                "`mantlet lint ID` calls the API without TLS, and it has a certificate: use \
-                 `aws cloudfront get-distribution-config --id ID | mantlet lint -`"
-            );
-        }
-        let client = ApiClient::new(reachable(running.endpoints.api), &running.access_key);
+        let client = api_client(&running)?;
         Ok(Self { client })
     }
 
