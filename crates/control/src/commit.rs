@@ -25,6 +25,8 @@ use crate::reference::Reference;
 pub(crate) enum Expectation {
     /// The changed record is as it was read, or absent if it is new.
     Record,
+    /// What the change was derived from is as it was read.
+    Source,
     /// The caller reference was never used.
     CallerReference,
     /// A referred resource exists.
@@ -43,7 +45,7 @@ pub(crate) enum Expectation {
 }
 
 /// A transaction that remembers why it compares what it compares.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Change {
     transaction: Transaction,
     expectations: Vec<Expectation>,
@@ -94,6 +96,18 @@ impl Change {
 
     pub(crate) fn delete(mut self, key: Key) -> Self {
         self.transaction = self.transaction.delete(key);
+        self
+    }
+
+    /// Both changes at once. What both write, such as the integrity record, is written once.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.expectations.extend(other.expectations);
+        self.transaction.compares.extend(other.transaction.compares);
+        for write in other.transaction.writes {
+            if self.transaction.writes.iter().all(|written| written.key() != write.key()) {
+                self.transaction.writes.push(write);
+            }
+        }
         self
     }
 
@@ -167,7 +181,9 @@ impl From<Refusal> for ApiError {
         match refusal {
             Refusal::Answer(error) => error,
             Refusal::Unmet(Expectation::Reference(reference)) => reference.missing(),
-            Refusal::Unmet(Expectation::Record) => crate::entity_tag::precondition_failed(),
+            Refusal::Unmet(Expectation::Record | Expectation::Source) => {
+                crate::entity_tag::precondition_failed()
+            }
             Refusal::Unmet(
                 Expectation::Integrity
                 | Expectation::Tags

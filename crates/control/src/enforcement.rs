@@ -94,7 +94,6 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
         ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
         ("HttpVersion http3", speaks_http3),
         ("ContinuousDeploymentPolicyId", is_given(config.continuous_deployment_policy_id.as_deref())),
-        ("Staging", config.staging == Some(true)),
         ("AnycastIpListId", is_given(config.anycast_ip_list_id.as_deref())),
         ("TenantConfig", config.tenant_config.is_some()),
         ("CacheTagConfig", config.cache_tag_config.is_some()),

@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use edge_config::{HostName, HostNameError};
 use uuid::Uuid;
 
+use crate::validate::is_id;
+
 pub(crate) const UPPER: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const LOWER: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -17,6 +19,16 @@ const INVALIDATION_MICROSECONDS_END: u128 = 1 << 52;
 /// A new id of a distribution: `E` and 13 upper-case letters and digits.
 pub(crate) fn new_distribution_id() -> String {
     format!("E{}", base36(random(), UPPER))
+}
+
+/// A new id of an origin access control: of the same form as a distribution's.
+pub(crate) fn new_origin_access_control_id() -> String {
+    new_distribution_id()
+}
+
+/// A new id of a public key: `K` and 13 upper-case letters and digits.
+pub(crate) fn new_public_key_id() -> String {
+    format!("K{}", base36(random(), UPPER))
 }
 
 /// A new domain name: `d`, 13 lower-case letters and digits, and the suffix. It cannot be guessed.
@@ -53,6 +65,18 @@ pub(crate) fn distribution_id_of_arn<'a>(account_id: &str, arn: &'a str) -> Opti
         arn.strip_prefix("arn:aws:cloudfront::")?.strip_prefix(account_id)?.strip_prefix(":distribution/")?;
     let is_id = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_id.then_some(id)
+}
+
+/// The ARN of a real-time log configuration.
+pub(crate) fn realtime_log_config_arn(account_id: &str, name: &str) -> String {
+    format!("arn:aws:cloudfront::{account_id}:realtime-log-config/{name}")
+}
+
+/// The account and the name that the ARN of a real-time log configuration holds.
+pub(crate) fn parse_realtime_log_config_arn(arn: &str) -> Option<(&str, &str)> {
+    let (account_id, name) = arn.strip_prefix("arn:aws:cloudfront::")?.split_once(":realtime-log-config/")?;
+    let is_account = account_id.len() == 12 && account_id.bytes().all(|byte| byte.is_ascii_digit());
+    (is_account && is_id(name)).then_some((account_id, name))
 }
 
 /// The last 13 digits of a number to the base of 36.

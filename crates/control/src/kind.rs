@@ -12,6 +12,10 @@ pub(crate) enum Kind {
     OriginAccessControl,
     RealtimeLogConfig,
     ContinuousDeploymentPolicy,
+    /// A distribution that is staging, under its domain name: so do continuous deployment policies name it.
+    StagingDistribution,
+    /// Kept under the id of its distribution.
+    MonitoringSubscription,
     WebAcl,
 }
 
@@ -28,6 +32,8 @@ impl Kind {
             Self::OriginAccessControl => "origin-access-control",
             Self::RealtimeLogConfig => "realtime-log-config",
             Self::ContinuousDeploymentPolicy => "continuous-deployment-policy",
+            Self::StagingDistribution => "staging-distribution",
+            Self::MonitoringSubscription => "monitoring-subscription",
             Self::WebAcl => "web-acl",
         }
     }
@@ -44,6 +50,8 @@ impl Kind {
             Self::OriginAccessControl => "origin access control",
             Self::RealtimeLogConfig => "real-time log configuration",
             Self::ContinuousDeploymentPolicy => "continuous deployment policy",
+            Self::StagingDistribution => "staging distribution",
+            Self::MonitoringSubscription => "monitoring subscription",
             Self::WebAcl => "web ACL",
         }
     }

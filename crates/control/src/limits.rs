@@ -44,6 +44,10 @@ pub(crate) const COMMIT_ATTEMPTS_MAX: usize = 32;
 /// The longest caller reference: it is an id in the store.
 pub(crate) const CALLER_REFERENCE_BYTES_MAX: usize = store::KEY_PART_BYTES_MAX;
 
+/// The longest PEM of a public key. One of RSA 2048 has 451 bytes; four times that leaves room for
+/// unusual line breaks.
+pub(crate) const ENCODED_KEY_BYTES_MAX: usize = 2048;
+
 /// The longest id. Ours have 14 or 36 characters; names that serve as ids have up to 128.
 pub(crate) const ID_BYTES_MAX: usize = 128;
 

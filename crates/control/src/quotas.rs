@@ -40,6 +40,10 @@ pub struct Quotas {
     pub aliases_per_distribution: usize,
     /// Key groups of a distribution.
     pub key_groups_per_distribution: usize,
+    /// Distributions that trust one key group.
+    pub distributions_per_key_group: usize,
+    /// Distributions that use one origin access control.
+    pub distributions_per_origin_access_control: usize,
     /// Public keys of a key group.
     pub public_keys_per_key_group: usize,
     /// Tags of a resource.
@@ -80,6 +84,8 @@ impl Default for Quotas {
             cache_behaviors_per_distribution: 75,
             aliases_per_distribution: 100,
             key_groups_per_distribution: 4,
+            distributions_per_key_group: 100,
+            distributions_per_origin_access_control: 100,
             public_keys_per_key_group: 5,
             tags_per_resource: 50,
             custom_headers_per_origin: 30,
@@ -115,6 +121,27 @@ pub(crate) const INVALIDATION_PATH_BYTES_MAX: usize = 4000;
 /// Custom error responses of a distribution: there are no more codes.
 pub(crate) const CUSTOM_ERROR_RESPONSES_MAX: usize = 11;
 
+/// Characters of a public key's or a key group's name. AWS documents none; an id has as many.
+pub(crate) const NAME_CHARACTERS_MAX: usize = 128;
+/// Characters of an origin access control's name (API reference, `OriginAccessControlConfig`).
+pub(crate) const ORIGIN_ACCESS_CONTROL_NAME_CHARACTERS_MAX: usize = 64;
+/// Characters of an origin access control's description ("Create an origin access control": 256).
+pub(crate) const DESCRIPTION_CHARACTERS_MAX: usize = 256;
+/// Characters of a real-time log configuration's name.
+pub(crate) const REALTIME_LOG_CONFIG_NAME_BYTES_MAX: usize = 64;
+/// Percent of requests that a real-time log has (API reference, `RealtimeLogConfig`).
+pub(crate) const SAMPLING_RATE: RangeInclusive<i64> = 1..=100;
+/// The share of requests that a staging distribution may get ("Quotas", continuous deployment).
+pub(crate) const STAGING_WEIGHT: RangeInclusive<f64> = 0.0..=0.15;
+/// Seconds that a session may stay with the staging distribution ("Quotas", continuous deployment).
+pub(crate) const SESSION_STICKINESS_SECONDS: RangeInclusive<i32> = 300..=3600;
+/// How the header that leads to the staging distribution must begin (API reference,
+/// `ContinuousDeploymentSingleHeaderConfig`).
+pub(crate) const STAGING_HEADER_PREFIX: &str = "aws-cf-cd-";
+/// Characters of that header's name: as many as a custom header's.
+pub(crate) const STAGING_HEADER_BYTES_MAX: usize = 256;
+/// Characters of that header's value: as many as a custom header's.
+pub(crate) const STAGING_HEADER_VALUE_BYTES_MAX: usize = 1783;
 /// Characters of a comment (API reference, `DistributionConfig`).
 pub(crate) const COMMENT_CHARACTERS_MAX: usize = 128;
 /// Characters of an origin's id, an origin path, a default root object or an error page's path.

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{DistributionConfig, ErrorCode, TrustedKeyGroups};
+use edge_config::HostName;
 use store::{Key, Page, Range};
 
 use crate::cache_behavior::cache_behaviors;
@@ -49,6 +50,7 @@ impl Reference {
     pub(crate) fn is_well_formed(&self) -> bool {
         match self.kind {
             Kind::WebAcl => is_web_acl_id(&self.id),
+            Kind::StagingDistribution => HostName::parse(&self.id).is_ok(),
             _ => is_id(&self.id),
         }
     }
@@ -74,6 +76,8 @@ impl Reference {
             Kind::OriginAccessControl => ErrorCode::NoSuchOriginAccessControl,
             Kind::RealtimeLogConfig => ErrorCode::NoSuchRealtimeLogConfig,
             Kind::ContinuousDeploymentPolicy => ErrorCode::NoSuchContinuousDeploymentPolicy,
+            Kind::StagingDistribution => ErrorCode::InvalidArgument,
+            Kind::MonitoringSubscription => ErrorCode::NoSuchMonitoringSubscription,
             Kind::WebAcl => ErrorCode::InvalidWebACLId,
         };
         let Self { kind, id } = self;
@@ -114,6 +118,45 @@ pub(crate) async fn users_of(
     Ok((ids, more))
 }
 
+/// Refuses one more user of a resource that has as many distributions as it may have. Those that come
+/// at the same moment are not counted, so there may be a few more.
+pub(crate) async fn refuse_crowded<'a>(
+    control: &Control,
+    added: impl IntoIterator<Item = &'a Reference>,
+) -> Result<(), ApiError> {
+    let quotas = &control.settings().quotas;
+    for reference in added {
+        let (most, code) = match reference.kind {
+            Kind::KeyGroup => {
+                (quotas.distributions_per_key_group, ErrorCode::TooManyDistributionsAssociatedToKeyGroup)
+            }
+            Kind::OriginAccessControl => (
+                quotas.distributions_per_origin_access_control,
+                ErrorCode::TooManyDistributionsAssociatedToOriginAccessControl,
+            ),
+            _ => continue,
+        };
+        let (mut count, mut last) = (0, String::new());
+        loop {
+            let (users, more) = users_of(control, reference, Kind::Distribution, &last, most - count).await?;
+            count += users.len();
+            if count >= most {
+                return Err(code.with_message(format!(
+                    "The {} {} is used by {most} distributions already, the most that there may be. Use another, \
+                     or raise the quota.",
+                    reference.kind.words(),
+                    reference.id
+                )));
+            }
+            match users.into_iter().next_back() {
+                Some(user) if more => last = user,
+                _ => break,
+            }
+        }
+    }
+    Ok(())
+}
+
 /// One user of a resource, if there is any, as messages name it.
 pub(crate) async fn any_user_of(
     control: &Control,
@@ -150,7 +193,8 @@ pub(crate) fn references_of_distribution(config: &DistributionConfig) -> BTreeSe
     references
 }
 
-/// The name at the end of a real-time log configuration's ARN, under which it is kept.
+/// The name at the end of a real-time log configuration's ARN, under which it is kept. That the ARN is
+/// one of this account is validated with the cache behavior.
 pub(crate) fn realtime_log_config_name(arn: &str) -> &str {
     arn.rsplit_once('/').map_or(arn, |(_, name)| name)
 }

@@ -22,7 +22,7 @@ use crate::limits::COMMIT_ATTEMPTS_MAX;
 use crate::paging::max_items;
 use crate::quotas::Quotas;
 use crate::records::{ConfigRecord, name_key, resource_key};
-use crate::reference::{Reference, any_user_of, refuse_malformed};
+use crate::reference::{Reference, any_user_of};
 use crate::validate::is_id;
 
 /// How one kind of resource differs from the others.
@@ -45,6 +45,11 @@ pub(crate) trait Family {
     /// There is none of that id.
     fn missing(id: &str) -> ApiError {
         Reference::new(Self::KIND, id).missing()
+    }
+
+    /// It refers to something that does not exist.
+    fn missing_reference(reference: &Reference) -> ApiError {
+        reference.missing()
     }
 
     /// It cannot be deleted, because `user` refers to it.
@@ -122,10 +127,10 @@ pub(crate) async fn create<F: Family>(
         let now = Timestamp::from(SystemTime::now());
         let record = ConfigRecord { created_time: now, last_modified_time: now, config: config.clone() };
         let key = resource_key(control.account_id(), F::KIND, &id);
-        let change = Change::default()
+        // Names first: where a name serves as the id, too, the answer is that it is taken.
+        let change = change_names::<F>(control, Change::default(), &id, None, Some(&config))
             .expect(Expectation::Record, key.clone(), Condition::Absent)
             .put(key, record.encode().map_err(|error| internal(&error))?);
-        let change = change_names::<F>(control, change, &id, None, Some(&config));
         let change = change_references::<F>(control, change, &id, None, Some(&config));
         let change = put_bundle::<F>(control, change, &id, &config)
             .expect_integrity(control.account_id(), integrity)
@@ -137,6 +142,9 @@ pub(crate) async fn create<F: Family>(
             }
             Err(Refusal::Unmet(Expectation::Name { index, text })) => {
                 return Err(name_taken::<F>(control, index, &text).await);
+            }
+            Err(Refusal::Unmet(Expectation::Reference(reference))) => {
+                return Err(F::missing_reference(&reference));
             }
             // The id is taken after all, or others changed what was counted: look again.
             Err(Refusal::Unmet(Expectation::Record | Expectation::Integrity)) => {}
@@ -196,6 +204,9 @@ pub(crate) async fn update<F: Family>(
             }
             Err(Refusal::Unmet(Expectation::Name { index, text })) => {
                 return Err(name_taken::<F>(control, index, &text).await);
+            }
+            Err(Refusal::Unmet(Expectation::Reference(reference))) => {
+                return Err(F::missing_reference(&reference));
             }
             Err(Refusal::Unmet(Expectation::Record)) if if_match.is_none() => {}
             Err(refusal) => return Err(refusal.into()),
@@ -330,7 +341,10 @@ fn prepare<F: Family>(control: &Control, config: &mut F::Config) -> Result<(), A
     }
     F::complete(config);
     F::validate(&control.settings().quotas, config)?;
-    refuse_malformed(&F::references(config))
+    match F::references(config).iter().find(|reference| !reference.is_well_formed()) {
+        None => Ok(()),
+        Some(reference) => Err(F::missing_reference(reference)),
+    }
 }
 
 async fn check_quota<F: Family>(control: &Control) -> Result<(), ApiError> {

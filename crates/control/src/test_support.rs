@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_api::ApiError;
 use aws_api::cloudfront::{
-    AllowedMethods, CreateDistributionRequest, CustomOriginConfig, DefaultCacheBehavior, DistributionConfig,
-    GetDistributionRequest, GetDistributionResult, Method, Origin, OriginProtocolPolicy, Origins,
-    UpdateDistributionRequest, ViewerProtocolPolicy,
+    AllowedMethods, CreateDistributionRequest, CustomOriginConfig, DefaultCacheBehavior, Distribution,
+    DistributionConfig, GetDistributionRequest, GetDistributionResult, Method, Origin, OriginProtocolPolicy,
+    Origins, PublicKeyConfig, UpdateDistributionRequest, ViewerProtocolPolicy,
 };
 use bytes::Bytes;
 use edge_config::{HostName, Revision};
@@ -24,6 +25,12 @@ use crate::{Authentication, Control, ControlSettings, Quotas, Transport, seed_ma
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: true };
+
+/// Public keys, as openssl writes them.
+pub(crate) const RSA_2048_KEY: &str = include_str!("../tests/keys/rsa-2048.pem");
+pub(crate) const RSA_1024_KEY: &str = include_str!("../tests/keys/rsa-1024.pem");
+pub(crate) const P256_KEY: &str = include_str!("../tests/keys/p256.pem");
+pub(crate) const P384_KEY: &str = include_str!("../tests/keys/p384.pem");
 
 pub(crate) struct TestControl {
     pub(crate) control: Control,
@@ -100,6 +107,40 @@ impl TestControl {
         self.control = Control::new(settings(), self.store.clone(), self.following.snapshots(), fleet);
     }
 
+    /// The domain name of a new distribution.
+    pub(crate) async fn create_distribution_named(&self, config: DistributionConfig) -> String {
+        let id = self.create_distribution(config).await;
+        self.distribution(&id).await.domain_name
+    }
+
+    pub(crate) async fn distribution(&self, id: &str) -> Distribution {
+        self.get_distribution(id).await.distribution.unwrap()
+    }
+
+    pub(crate) async fn distribution_etag(&self, id: &str) -> Option<String> {
+        self.get_distribution(id).await.etag
+    }
+
+    pub(crate) async fn refused_distribution(&self, config: DistributionConfig) -> Result<(), ApiError> {
+        let input = CreateDistributionRequest { distribution_config: config };
+        distributions::create(&self.control, &self.caller, input).await.map(drop)
+    }
+
+    pub(crate) async fn try_update_distribution(
+        &self,
+        id: &str,
+        distribution_config: DistributionConfig,
+    ) -> Result<(), ApiError> {
+        let if_match = self.distribution_etag(id).await;
+        let input = UpdateDistributionRequest { distribution_config, id: id.to_owned(), if_match };
+        distributions::update(&self.control, &self.caller, input).await.map(drop)
+    }
+
+    /// Whether the snapshot has the distribution and lets it serve.
+    pub(crate) fn is_serving(&self, id: &str) -> bool {
+        self.following.snapshots().borrow().distribution(id).is_some_and(|linked| linked.enabled)
+    }
+
     async fn get_distribution(&self, id: &str) -> GetDistributionResult {
         let input = GetDistributionRequest { id: id.to_owned() };
         distributions::get(&self.control, &self.caller, input).await.unwrap()
@@ -112,6 +153,22 @@ impl TestControl {
 
     pub(crate) async fn answer(&self, request: Request<&'static str>) -> Response<Bytes> {
         self.control.answer(request.map(|body| Bytes::from_static(body.as_bytes())), LOOPBACK).await
+    }
+}
+
+/// The error is of that status and code.
+pub(crate) fn check<T: std::fmt::Debug>(result: Result<T, ApiError>, expect: (u16, &str)) {
+    let error = result.unwrap_err();
+    assert_eq!((error.status, error.code), expect, "{}", error.message);
+}
+
+/// A public key under a name that is its caller reference, too.
+pub(crate) fn public_key(name: &str) -> PublicKeyConfig {
+    PublicKeyConfig {
+        caller_reference: name.to_owned(),
+        name: name.to_owned(),
+        encoded_key: RSA_2048_KEY.to_owned(),
+        comment: None,
     }
 }
 

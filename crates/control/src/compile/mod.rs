@@ -33,7 +33,9 @@ pub(crate) fn compile_distribution(
     Ok(Bundle::Distribution(Distribution {
         domain_name: domain_name.clone(),
         aliases: parse_aliases(config)?,
-        enabled: config.enabled,
+        // A staging distribution gets what a continuous deployment policy sends it, and edges follow
+        // none yet. Under its own name it answers nobody.
+        enabled: config.enabled && config.staging != Some(true),
         http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
         minimum_protocol_version: compile_minimum_protocol_version(minimum),
         origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,

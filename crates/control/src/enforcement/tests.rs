@@ -117,7 +117,6 @@ fn what_is_only_stored_is_named() {
     );
     check(|config| config.price_class = Some(PriceClass::PriceClass100), &["PriceClass"]);
     check(|config| config.http_version = Some(HttpVersion::Http2and3), &["HttpVersion http3"]);
-    check(|config| config.staging = Some(true), &["Staging"]);
     check(|config| config.anycast_ip_list_id = Some("a".to_owned()), &["AnycastIpListId"]);
     check(|config| config.tenant_config = Some(TenantConfig::default()), &["TenantConfig"]);
     check(|config| config.cache_tag_config = Some(CacheTagConfig::default()), &["CacheTagConfig"]);

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    ActiveTrustedKeyGroups, ActiveTrustedSigners, CreateDistributionRequest, CreateDistributionResult,
+    ActiveTrustedSigners, CreateDistributionRequest, CreateDistributionResult,
     CreateDistributionWithTagsRequest, CreateDistributionWithTagsResult, DeleteDistributionRequest,
     Distribution, DistributionConfig, DistributionList, DistributionSummary, ErrorCode,
     GetDistributionConfigRequest, GetDistributionConfigResult, GetDistributionRequest, GetDistributionResult,
@@ -16,6 +16,9 @@ use aws_api::shape::Timestamp;
 use edge_config::{Bundle, HostName, LinkError, ResourceId, ResourceKind, Revision, Snapshot, link};
 use store::{Condition, Range};
 
+use super::key_groups::active_trusted_key_groups;
+use super::monitoring_subscriptions::delete_with_distribution;
+use super::staging::{change_policy, delete_staging, policy_in_use, register_staging};
 use crate::commit::{Change, Expectation, Integrity, Refusal, storage};
 use crate::compile::compile_distribution;
 use crate::control::{Caller, Control};
@@ -31,7 +34,7 @@ use crate::records::{
     DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags,
     invalidations_key, tags_key,
 };
-use crate::reference::{Reference, references_of_distribution, refuse_malformed};
+use crate::reference::{Reference, references_of_distribution, refuse_crowded, refuse_malformed};
 use crate::validate::aliases::cname_already_exists;
 use crate::validate::{Surroundings, validate_distribution, validate_quantities, validate_tags};
 use crate::warnings::warnings;
@@ -42,12 +45,12 @@ pub(crate) async fn create(
     caller: &Caller,
     input: CreateDistributionRequest,
 ) -> Result<CreateDistributionResult, ApiError> {
-    let created = create_distribution(control, input.distribution_config, &[]).await?;
+    let created = create_distribution(control, input.distribution_config, &[], Change::default).await?;
     warn(control, caller, &created).await;
     Ok(CreateDistributionResult {
         location: Some(location(caller, &created.id)),
         etag: Some(created.etag()),
-        distribution: Some(created.into_shape(control, Status::InProgress)),
+        distribution: Some(created.into_shape(control, Status::InProgress).await?),
     })
 }
 
@@ -60,12 +63,12 @@ pub(crate) async fn create_with_tags(
     let with_tags = input.distribution_config_with_tags;
     let tags = with_tags.tags.items.unwrap_or_default();
     validate_tags(&tags, &control.settings().quotas)?;
-    let created = create_distribution(control, with_tags.distribution_config, &tags).await?;
+    let created = create_distribution(control, with_tags.distribution_config, &tags, Change::default).await?;
     warn(control, caller, &created).await;
     Ok(CreateDistributionWithTagsResult {
         location: Some(location(caller, &created.id)),
         etag: Some(created.etag()),
-        distribution: Some(created.into_shape(control, Status::InProgress)),
+        distribution: Some(created.into_shape(control, Status::InProgress).await?),
     })
 }
 
@@ -79,7 +82,7 @@ pub(crate) async fn get(
     let status = stored.status(control);
     Ok(GetDistributionResult {
         etag: Some(stored.etag()),
-        distribution: Some(stored.into_shape(control, status)),
+        distribution: Some(stored.into_shape(control, status).await?),
     })
 }
 
@@ -105,11 +108,11 @@ pub(crate) async fn update(
     let if_match = EntityTag::required(input.if_match.as_deref())?;
     let present = read(control, &input.id).await?;
     if_match.check(present.revision)?;
-    let updated = update_distribution(control, present, input.distribution_config).await?;
+    let updated = update_distribution(control, present, input.distribution_config, Change::default).await?;
     warn(control, caller, &updated).await;
     Ok(UpdateDistributionResult {
         etag: Some(updated.etag()),
-        distribution: Some(updated.into_shape(control, Status::InProgress)),
+        distribution: Some(updated.into_shape(control, Status::InProgress).await?),
     })
 }
 
@@ -127,6 +130,21 @@ pub(crate) async fn delete(
             "The distribution is enabled. Update it with Enabled set to false first, then delete it.",
         ));
     }
+    for _ in 0..COMMIT_ATTEMPTS_MAX {
+        let change = delete_staging(control, deletion(control, &present), &present).await?;
+        match control.commit(change).await {
+            Ok(revision) => {
+                tracing::info!(distribution = present.id, %revision, "Deleted a distribution");
+                return Ok(());
+            }
+            Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            Err(refusal) => return Err(refusal.into()),
+        }
+    }
+    Err(unavailable())
+}
+
+fn deletion(control: &Control, present: &StoredDistribution) -> Change {
     let account_id = control.account_id();
     let id = &present.id;
     let change = Change::default()
@@ -147,9 +165,8 @@ pub(crate) async fn delete(
         .delete(invalidations_key(account_id, id))
         .write(feed::delete_bundle(account_id, &resource(id)))
         .bump_integrity(account_id);
-    let revision = control.commit(change).await?;
-    tracing::info!(distribution = id, %revision, "Deleted a distribution");
-    Ok(())
+    let change = change_policy(change, account_id, id, &present.record.config, None);
+    delete_with_distribution(change, account_id, id)
 }
 
 /// `ListDistributions`, in the order of their ids.
@@ -198,7 +215,7 @@ pub(super) struct StoredDistribution {
 
 /// How far a change is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Status {
+pub(super) enum Status {
     InProgress,
     Deployed,
 }
@@ -236,8 +253,13 @@ impl StoredDistribution {
         }
     }
 
-    fn into_shape(self, control: &Control, status: Status) -> Distribution {
-        Distribution {
+    pub(super) async fn into_shape(
+        self,
+        control: &Control,
+        status: Status,
+    ) -> Result<Distribution, ApiError> {
+        let active_trusted_key_groups = active_trusted_key_groups(control, &self.record.config).await?;
+        Ok(Distribution {
             arn: distribution_arn(control.account_id(), &self.id),
             id: self.id,
             status: status.as_str().to_owned(),
@@ -245,10 +267,10 @@ impl StoredDistribution {
             in_progress_invalidation_batches: 0,
             domain_name: self.record.domain_name.to_string(),
             active_trusted_signers: Some(ActiveTrustedSigners::default()),
-            active_trusted_key_groups: Some(ActiveTrustedKeyGroups::default()),
+            active_trusted_key_groups: Some(active_trusted_key_groups),
             distribution_config: self.record.config,
             alias_icp_recordals: None,
-        }
+        })
     }
 
     pub(super) fn into_summary(self, control: &Control) -> DistributionSummary {
@@ -295,10 +317,12 @@ pub(super) async fn read(control: &Control, id: &str) -> Result<StoredDistributi
     StoredDistribution::decode(&record.ok_or_else(no_such_distribution)?)
 }
 
-async fn create_distribution(
+/// Makes a new distribution, along with what `basis` expects.
+pub(super) async fn create_distribution(
     control: &Control,
     mut config: DistributionConfig,
     tags: &[Tag],
+    basis: impl Fn() -> Change,
 ) -> Result<StoredDistribution, ApiError> {
     validate_quantities(&config)?;
     complete(&mut config);
@@ -309,8 +333,10 @@ async fn create_distribution(
         let (integrity, snapshot) = control.current_snapshot().await?;
         check_quota(control, &snapshot)?;
         let bundle = prepare(control, &config, &snapshot, &id, &domain_name, false)?;
+        refuse_crowded(control, &references_of_distribution(&config)).await?;
         let record = DistributionRecord { domain_name, last_modified_time: now(), config: config.clone() };
-        match control.commit(creation(control, &id, &record, &bundle, tags, integrity)?).await {
+        let change = basis().and(creation(control, &id, &record, &bundle, tags, integrity)?);
+        match control.commit(change).await {
             Ok(revision) => {
                 report_deployment(&id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id, revision, record });
@@ -366,28 +392,41 @@ fn creation(
     if takes_names(bundle) {
         change = change.expect_integrity(account_id, integrity);
     }
+    let is_staging = record.config.staging == Some(true);
+    change = register_staging(change, account_id, (id, record.domain_name.as_str()), is_staging);
     if !tags.is_empty() {
         change = change.put(tags_key(account_id, id), encode_tags(tags).map_err(|error| internal(&error))?);
     }
     Ok(change)
 }
 
+/// Replaces the configuration of a distribution, along with what `basis` expects and writes.
 pub(super) async fn update_distribution(
     control: &Control,
     present: StoredDistribution,
     mut config: DistributionConfig,
+    basis: impl Fn() -> Change,
 ) -> Result<StoredDistribution, ApiError> {
     validate_quantities(&config)?;
-    complete(&mut config);
     let StoredDistribution { id, record, .. } = &present;
+    config.staging = config.staging.or(record.config.staging);
+    complete(&mut config);
     if config.caller_reference != record.config.caller_reference {
         return Err(ErrorCode::IllegalUpdate.with_message(
             "CallerReference cannot be changed. Send the one that the distribution was created with.",
         ));
     }
+    if config.staging != record.config.staging {
+        return Err(ErrorCode::IllegalUpdate.with_message(
+            "Staging cannot be changed. Make a staging distribution with CopyDistribution, and promote it with \
+             UpdateDistributionWithStagingConfig.",
+        ));
+    }
     for _ in 0..COMMIT_ATTEMPTS_MAX {
         let (integrity, snapshot) = control.current_snapshot().await?;
         let bundle = prepare(control, &config, &snapshot, id, &record.domain_name, true)?;
+        let [before, after] = [&record.config, &config].map(references_of_distribution);
+        refuse_crowded(control, after.difference(&before)).await?;
         // What an older release stored may not compile any more; then everything counts as changed.
         let before = compile_distribution(&record.config, &record.domain_name).ok();
         let updated = DistributionRecord {
@@ -396,12 +435,13 @@ pub(super) async fn update_distribution(
             config: config.clone(),
         };
         let change = replacement(control, &present, (before.as_ref(), &bundle), &updated, integrity)?;
-        match control.commit(change).await {
+        match control.commit(basis().and(change)).await {
             Ok(revision) => {
                 report_deployment(id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id: present.id, revision, record: updated });
             }
             Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            Err(Refusal::Unmet(Expectation::Name { text, .. })) => return Err(policy_in_use(&text)),
             Err(refusal) => return Err(refusal.into()),
         }
     }
@@ -423,6 +463,20 @@ pub(super) async fn without_web_acl(
     Ok(StoredDistribution { id: present.id, revision, record })
 }
 
+/// The change to a configuration and its bundle, for one who changes more than that.
+pub(super) fn replace(
+    control: &Control,
+    present: &StoredDistribution,
+    config: DistributionConfig,
+    bundle: &Bundle,
+    integrity: Integrity,
+) -> Result<Change, ApiError> {
+    let before = compile_distribution(&present.record.config, &present.record.domain_name).ok();
+    let domain_name = present.record.domain_name.clone();
+    let record = DistributionRecord { domain_name, last_modified_time: now(), config };
+    replacement(control, present, (before.as_ref(), bundle), &record, integrity)
+}
+
 fn replacement(
     control: &Control,
     present: &StoredDistribution,
@@ -440,6 +494,7 @@ fn replacement(
         .change_references(account_id, &user(id), &references_before, &references_after)
         .put(key, record.encode().map_err(|error| internal(&error))?)
         .write(feed::put_bundle(account_id, &resource(id), after));
+    change = change_policy(change, account_id, id, &present.record.config, Some(&record.config));
     let names_differ = before.map(names) != Some(names(after));
     if names_differ || references_before != references_after {
         change = change.bump_integrity(account_id);
@@ -451,7 +506,7 @@ fn replacement(
 }
 
 /// Validates and compiles a configuration, and links it on trial with everything that exists.
-fn prepare(
+pub(super) fn prepare(
     control: &Control,
     config: &DistributionConfig,
     snapshot: &Snapshot,
@@ -462,6 +517,7 @@ fn prepare(
     let settings = control.settings();
     let surroundings = Surroundings {
         snapshot,
+        account_id: &settings.account_id,
         quotas: &settings.quotas,
         domain_suffix: &settings.domain_suffix,
         own_id: exists.then_some(id),
@@ -477,14 +533,14 @@ fn prepare(
 }
 
 /// What does not link is refused here, and never at an edge.
-fn link_on_trial(snapshot: &Snapshot, id: &str, bundle: &Bundle) -> Result<(), ApiError> {
+pub(super) fn link_on_trial(snapshot: &Snapshot, id: &str, bundle: &Bundle) -> Result<Snapshot, ApiError> {
     // Newer than anything that exists, or it would be skipped.
     let revision = Revision(u64::MAX);
     let bundle = Some(std::sync::Arc::new(bundle.clone()));
     let linked =
         link(snapshot, revision, &[edge_config::Change { resource: resource(id), revision, bundle }]);
     match linked.rejected.into_iter().next() {
-        None => Ok(()),
+        None => Ok(linked.snapshot),
         Some(rejected) => Err(match rejected.reason {
             LinkError::UnknownReference(resource) => reference_to(&resource).missing(),
             LinkError::NameTaken { name, .. } => cname_already_exists(&name),
@@ -507,13 +563,13 @@ async fn already_exists(control: &Control, config: &DistributionConfig) -> ApiEr
 }
 
 /// Tells what is allowed and still wrong with what is stored now.
-async fn warn(control: &Control, caller: &Caller, stored: &StoredDistribution) {
+pub(super) async fn warn(control: &Control, caller: &Caller, stored: &StoredDistribution) {
     let warnings = warnings(control, &stored.id, &stored.record.config).await;
     // An operation stores one configuration, so nobody has said it before.
     let _said = caller.warnings.set(warnings);
 }
 
-fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig, snapshot: &Snapshot) {
+pub(super) fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig, snapshot: &Snapshot) {
     let not_enforced = unenforced_settings(config, snapshot).join(", ");
     tracing::info!(distribution = id, %revision, not_enforced, "Deploying a distribution");
 }
@@ -549,10 +605,10 @@ fn resource(id: &str) -> ResourceId {
     ResourceId::new(ResourceKind::Distribution, id)
 }
 
-fn location(caller: &Caller, id: &str) -> String {
+pub(super) fn location(caller: &Caller, id: &str) -> String {
     format!("{}/2020-05-31/distribution/{id}", caller.endpoint)
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     SystemTime::now().into()
 }

@@ -309,13 +309,12 @@ async fn there_are_no_more_distributions_than_the_quota_says() {
 
 #[tokio::test]
 async fn what_a_distribution_refers_to_must_exist() {
-    let test = TestControl::new().await;
     type Set = fn(&mut DefaultCacheBehavior, Option<String>);
-    let cases: [(&str, Set); 4] = [
+    let test = TestControl::new().await;
+    let cases: [(&str, Set); 3] = [
         ("NoSuchCachePolicy", |behavior, id| behavior.cache_policy_id = id),
         ("NoSuchOriginRequestPolicy", |behavior, id| behavior.origin_request_policy_id = id),
         ("NoSuchResponseHeadersPolicy", |behavior, id| behavior.response_headers_policy_id = id),
-        ("NoSuchRealtimeLogConfig", |behavior, id| behavior.realtime_log_config_arn = id),
     ];
     for (code, set) in cases {
         for id in ["other", "../other", "no id at all", "\0", &"x".repeat(600)] {

@@ -7,6 +7,7 @@ use aws_api::cloudfront::{
 };
 
 use super::distributions::{StoredDistribution, read, update_distribution, without_web_acl};
+use crate::commit::Change;
 use crate::control::{Caller, Control};
 use crate::entity_tag::EntityTag;
 use crate::errors::invalid_argument;
@@ -28,7 +29,7 @@ pub(crate) async fn associate(
     }
     let mut config = present.record.config.clone();
     config.web_acl_id = Some(input.web_acl_arn.clone());
-    let updated = update_distribution(control, present, config).await?;
+    let updated = update_distribution(control, present, config, Change::default).await?;
     Ok(AssociateDistributionWebACLResult {
         etag: Some(updated.etag()),
         id: Some(updated.id),

@@ -3,13 +3,16 @@
 //! It is given the whole configuration, defaults filled in, and the snapshot of what exists.
 
 pub(crate) mod aliases;
+mod associations;
 pub(crate) mod cache_behaviors;
+mod encoded_key;
 mod error_pages;
 mod header_names;
 pub(crate) mod origin_address;
 mod origins;
 pub(crate) mod policies;
 mod tags;
+mod texts;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
@@ -18,7 +21,9 @@ use aws_api::cloudfront::{
 use aws_api::inconsistent_quantity;
 use edge_config::{HostName, Snapshot};
 
+pub(crate) use self::encoded_key::validate_encoded_key;
 pub(crate) use self::tags::{validate_tag_keys, validate_tags};
+pub(crate) use self::texts::{validate_comment, validate_name};
 use crate::errors::invalid_argument;
 use crate::limits::{CALLER_REFERENCE_BYTES_MAX, ID_BYTES_MAX};
 use crate::quotas::{COMMENT_CHARACTERS_MAX, Quotas, TEXT_BYTES_MAX};
@@ -28,6 +33,8 @@ use crate::quotas::{COMMENT_CHARACTERS_MAX, Quotas, TEXT_BYTES_MAX};
 pub(crate) struct Surroundings<'a> {
     /// What exists.
     pub(crate) snapshot: &'a Snapshot,
+    /// Whose account it is.
+    pub(crate) account_id: &'a str,
     /// How much there may be.
     pub(crate) quotas: &'a Quotas,
     /// The suffix of the names that Mantlet gives, which no alias may claim.
@@ -65,10 +72,12 @@ pub(crate) fn validate_distribution(
     cache_behaviors::validate(config, surroundings.quotas)?;
     error_pages::validate(config)?;
     validate_geo_restriction(config)?;
+    associations::validate(config, surroundings)?;
     refuse_absent_resources(config)?;
     aliases::validate(config, surroundings)
 }
 
+/// Checks a caller reference, which is also a key in the store.
 pub(crate) fn validate_caller_reference(caller_reference: &str) -> Result<(), ApiError> {
     let is_usable = !caller_reference.is_empty()
         && caller_reference.len() <= CALLER_REFERENCE_BYTES_MAX

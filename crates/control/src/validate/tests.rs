@@ -54,8 +54,13 @@ fn validate(change: impl FnOnce(&mut DistributionConfig)) -> Result<(), ApiError
     let snapshot = snapshot();
     let domain_suffix = HostName::parse("mantlet.localhost").unwrap();
     let quotas = Quotas::default();
-    let surroundings =
-        Surroundings { snapshot: &snapshot, quotas: &quotas, domain_suffix: &domain_suffix, own_id: None };
+    let surroundings = Surroundings {
+        snapshot: &snapshot,
+        account_id: "000000000000",
+        quotas: &quotas,
+        domain_suffix: &domain_suffix,
+        own_id: None,
+    };
     validate_distribution(&config, surroundings)
 }
 
