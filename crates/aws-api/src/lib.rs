@@ -32,9 +32,12 @@
 //! }
 //! ```
 //!
+//! [`client`] is the other side of the same exchange: it writes requests and reads answers.
+//!
 //! It does not know about tokio, sockets, the store, distributions in use, or any edge: bytes in, typed values
 //! out, and back. It is the only crate that knows XML, awsJson and Signature Version 4.
 
+pub mod client;
 mod decode_error;
 pub mod error;
 mod exchange;
@@ -58,7 +61,7 @@ pub use decode_error::{DecodeError, Fault};
 pub use error::ApiError;
 pub use exchange::{Answer, decode_input, encode_output};
 pub use generated::{acm, cloudfront, wafv2};
-pub use json::{from_json, to_json};
+pub use json::{fill_from_json, from_json, to_json};
 pub use operation::{Operation, Protocol};
 pub use quantity::inconsistent_quantity;
 pub use query::Parameters;

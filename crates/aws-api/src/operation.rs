@@ -102,7 +102,6 @@ macro_rules! operations {
             }
 
             /// The operation's empty input and empty output.
-            #[cfg(test)]
             pub(crate) fn blanks(
                 self,
             ) -> (Box<dyn $crate::shape::Structure>, Box<dyn $crate::shape::Structure>) {

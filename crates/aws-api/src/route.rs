@@ -4,6 +4,7 @@ use crate::limits::PATH_BYTES_MAX;
 use crate::operation::{OperationSchema, Protocol};
 use crate::query::{Parameters, decode};
 use crate::request::Request;
+use crate::shape::Structure;
 use crate::{ApiError, acm, cloudfront, sts, wafv2};
 
 /// An operation of any service.
@@ -33,6 +34,16 @@ impl AnyOperation {
     /// The operation's name.
     pub fn name(self) -> &'static str {
         self.schema().name
+    }
+
+    /// The operation's empty input and empty output, to be filled.
+    pub fn blanks(self) -> (Box<dyn Structure>, Box<dyn Structure>) {
+        match self {
+            Self::CloudFront(operation) => operation.blanks(),
+            Self::Wafv2(operation) => operation.blanks(),
+            Self::Acm(operation) => operation.blanks(),
+            Self::Sts(operation) => operation.blanks(),
+        }
     }
 }
 

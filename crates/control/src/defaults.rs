@@ -28,7 +28,7 @@ macro_rules! complete_listing {
 }
 
 /// Fills in every default ("Values that you specify when you create or update a distribution").
-pub(crate) fn complete(config: &mut DistributionConfig) {
+pub fn complete(config: &mut DistributionConfig) {
     complete_listing!(
         config.aliases,
         config.origin_groups,

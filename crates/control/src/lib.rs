@@ -41,6 +41,7 @@ mod web_acl;
 
 pub use authentication::{AccessKeys, Authentication};
 pub use control::{Control, ControlSettings, Transport};
+pub use defaults::complete as complete_distribution_config;
 pub use enforcement::unenforced_settings;
 pub use managed::{SeedError, managed_policies, seed_managed_policies};
 pub use quotas::Quotas;

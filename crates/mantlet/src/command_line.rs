@@ -30,6 +30,8 @@ Examples:
   aws cloudfront list-distributions
   mantlet lint                         what is allowed and still wrong with the distributions
   mantlet trust                        let browsers of this machine accept its certificates
+  mantlet import distribution.json     take over what `aws cloudfront get-distribution-config` printed
+  mantlet apply -f config/             make what files in a directory declare
 
 Exit status: 0 done, 1 failed, 2 the command line is wrong. Messages say what to change.
 `mantlet help run` explains every flag of `run` and `up`.";
@@ -46,6 +48,12 @@ pub(crate) enum Command {
     Lint(LintFlags),
     /// Explain the local certificate authority, and install it when asked
     Trust(TrustFlags),
+    /// Make what you have on AWS here: output of aws-cli, CloudFormation templates
+    Import(ImportFlags),
+    /// Make what files declare, and change what differs
+    Apply(ApplyFlags),
+    /// Write what is here as files for aws-cli, Terraform or `mantlet apply`
+    Export(ExportFlags),
 }
 
 #[derive(Debug, Args)]
@@ -251,6 +259,109 @@ pub(crate) struct TrustFlags {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = IMPORT_EXAMPLES)]
+pub(crate) struct ImportFlags {
+    /// Files, or directories of them: what aws-cli prints, CloudFormation templates, declarations.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// The value of a parameter, or what stands here for an id or ARN of there; nothing after = leaves it out.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Only report what would be made
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+What is there already, by its name or caller reference, is neither made twice nor changed.
+
+Examples:
+  aws cloudfront get-distribution-config --id E1 >distribution.json
+  aws cloudfront list-cache-policies --type custom >policies.json
+  mantlet import distribution.json policies.json --dry-run
+  mantlet import distribution.json policies.json \\
+    --set arn:aws:acm:us-east-1:111122223333:certificate/a=arn:aws:acm:us-east-1:000000000000:certificate/b
+
+  mantlet import template.yaml --set CertificateArn= --set Stage=test";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = APPLY_EXAMPLES)]
+pub(crate) struct ApplyFlags {
+    /// A file, or a directory with .yaml, .yml and .json files. Repeat it for several.
+    #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// What these files are called together; the name of the directory unless given.
+    ///
+    /// It tells whose a resource is: --prune deletes what an earlier apply of the same project made, and no project
+    /// changes what another one made.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    /// Delete what an earlier apply of this project made and the files no longer declare
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Do not ask
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Only show the plan
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print plan and outcome as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const APPLY_EXAMPLES: &str = "\
+A file holds one or more resources, each with Kind, Name and Config; Config has the settings of the CloudFront API,
+lists with or without their Quantity. `!Ref NAME` stands for the id of another resource, or of a managed policy.
+
+Examples:
+  mantlet apply -f config/                 show the plan, ask, do it
+  mantlet apply -f config/ --yes --prune   without asking, and delete what the files no longer declare
+  mantlet apply -f config/ --dry-run       only show the plan
+  mantlet export --format mantlet --output config/";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = EXPORT_EXAMPLES)]
+pub(crate) struct ExportFlags {
+    /// What to export, with all that it refers to; everything unless given.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// For which tool
+    #[arg(long, value_enum, default_value_t = ExportFormat::Mantlet)]
+    pub(crate) format: ExportFormat,
+    /// The directory to write to; standard output unless given. Nothing in it is written over.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  mantlet export E1ABCDEF --format aws-cli >distribution.json
+  aws cloudfront create-distribution --distribution-config file://distribution.json
+
+  mantlet export --format terraform --output terraform/
+  mantlet export --format mantlet --output config/ && mantlet apply -f config/";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// JSON that `aws cloudfront create-…` takes
+    AwsCli,
+    /// HCL for the provider hashicorp/aws
+    Terraform,
+    /// YAML that `mantlet apply` takes
+    Mantlet,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogFlags {
     /// What to log to standard error: a level (error, warn, info, debug, trace), or by part, as in
     /// `info,edge=debug`
@@ -303,6 +414,13 @@ fn network(text: &str) -> Result<IpNet, String> {
     network
         .or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
         .ok_or_else(|| "write a network, as in 10.0.0.0/8 or fd00::/8".to_owned())
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE, as in Stage=test; an ARN may be the name".to_owned()),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -125,6 +125,11 @@ impl DataDir {
         self.file("access.log")
     }
 
+    /// What `mantlet apply` has made.
+    pub(crate) fn applied(&self) -> PathBuf {
+        self.file("applied.json")
+    }
+
     /// Where the process that uses the directory can be reached.
     pub(crate) fn endpoints(&self) -> PathBuf {
         self.file("endpoints.json")

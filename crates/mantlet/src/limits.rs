@@ -15,11 +15,15 @@ pub(crate) const DEPLOYED_WAIT_MAX: Duration = Duration::from_mins(1);
 /// How often `mantlet up` asks whether the distribution is `Deployed`: a person does not notice it.
 pub(crate) const DEPLOYED_POLL: Duration = Duration::from_millis(50);
 
-/// How long one exchange of `mantlet up` with the API may take.
+/// How long one exchange of a command with the API may take.
 pub(crate) const API_EXCHANGE_MAX: Duration = Duration::from_secs(30);
 
-/// The largest answer that `mantlet up` reads from the API; a page of 100 distributions is a tenth of it.
+/// The largest answer that a command reads from the API; a page of 100 distributions is a tenth of it.
 pub(crate) const API_ANSWER_BYTES_MAX: usize = 8 << 20;
+
+/// Files under a directory that `mantlet apply` or `mantlet import` is given: more than anybody keeps by hand, and a
+/// stop for whoever names the wrong directory.
+pub(crate) const DECLARATION_FILES_MAX: usize = 10_000;
 
 /// The largest file that is read whole: credentials, certificates and keys are a few kilobytes.
 pub(crate) const SMALL_FILE_BYTES_MAX: u64 = 1 << 20;

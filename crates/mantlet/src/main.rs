@@ -5,10 +5,14 @@
 //! request or about a configuration.
 
 mod access_key;
+mod api_client;
+mod api_tls;
 mod authority;
 mod certificate;
 mod command_line;
 mod data_dir;
+mod declare;
+mod deployed;
 mod durable;
 mod endpoints;
 mod environment;
@@ -17,6 +21,7 @@ mod lint;
 mod log;
 mod passed_sockets;
 mod renewal;
+mod resources;
 mod run;
 mod running;
 mod seal;
@@ -75,6 +80,9 @@ fn perform(line: CommandLine) -> Result<u8> {
             let is_clean = block_on(lint::run(&flags)).context(NotChecked)?;
             return Ok(if is_clean { DONE } else { FAILED });
         }
+        Command::Import(flags) => block_on(declare::import(&flags))?,
+        Command::Apply(flags) => block_on(declare::apply(&flags))?,
+        Command::Export(flags) => block_on(declare::export(&flags))?,
         Command::Trust(flags) => stdout::print(&trust::run(&flags)?)?,
     }
     Ok(DONE)

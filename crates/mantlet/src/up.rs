@@ -1,18 +1,14 @@
 //! `mantlet up URL`: a distribution of the API preset in front of an API, by whichever process serves the directory.
 
-pub(crate) mod api_client;
-mod api_tls;
 mod deployment;
 mod origin_url;
 mod preset;
-pub(crate) mod xml_path;
 
 use anyhow::{Context, Result};
 
-use self::api_client::ApiClient;
-use self::api_tls::ApiTls;
 use self::deployment::Deployment;
 pub(crate) use self::origin_url::{OriginUrl, OriginUrlError};
+use crate::api_client::ApiClient;
 use crate::data_dir::DataDir;
 use crate::endpoints::{Endpoints, reachable};
 use crate::environment::shell_quoted;
@@ -58,27 +54,11 @@ async fn use_running(origin: &OriginUrl, directory: &DataDir) -> Result<()> {
 
 async fn deploy(origin: &OriginUrl, running: &Running, directory: &DataDir) -> Result<String> {
     let endpoints = &running.endpoints;
-    let client = api_client(running)?;
+    let client = ApiClient::of(running)?;
     let deployment = Deployment::of(&client, origin)
         .await
         .with_context(|| format!("cannot put {origin} behind a distribution"))?;
     Ok(instructions(origin, &deployment, endpoints, directory))
-}
-
-/// A client of a running process, with the access key of its directory.
-pub(crate) fn api_client(running: &Running) -> Result<ApiClient> {
-    Ok(ApiClient::new(reachable(running.endpoints.api), api_tls(running)?, &running.access_key))
-}
-
-fn api_tls(running: &Running) -> Result<Option<ApiTls>> {
-    if running.endpoints.api_url.is_none() {
-        return Ok(None);
-    }
-    let certificate = running.api_certificate.as_ref().and_then(|chain| chain.first());
-    let certificate =
-        certificate.context("the process has not recorded its API's certificate; restart it")?;
-    let host = running.endpoints.api_host().context("the API's certificate is for no usable name")?;
-    ApiTls::new(certificate.clone(), host).map(Some)
 }
 
 /// What to paste where. The two lines that matter begin in the first column.

@@ -22,3 +22,8 @@ pub fn from_json<T: Structure + Default>(bytes: &[u8]) -> Result<T, DecodeError>
     decode_unlimited(bytes, &mut structure)?;
     Ok(structure)
 }
+
+/// [`from_json`] for a structure that is chosen at run time: it fills an empty one.
+pub fn fill_from_json(bytes: &[u8], structure: &mut dyn Structure) -> Result<(), DecodeError> {
+    decode_unlimited(bytes, structure)
+}

@@ -1,6 +1,7 @@
 //! What the codecs and the routing promise, over every operation of the models.
 
 mod answers;
+mod client;
 mod distribution_config;
 mod hostile_json;
 mod hostile_xml;
@@ -19,14 +20,4 @@ fn every_operation() -> Vec<AnyOperation> {
     let wafv2 = wafv2::OperationId::ALL.iter().copied().map(AnyOperation::Wafv2);
     let acm = acm::OperationId::ALL.iter().copied().map(AnyOperation::Acm);
     cloudfront.chain(wafv2).chain(acm).collect()
-}
-
-/// The empty input and the empty output of an operation.
-fn blanks(operation: AnyOperation) -> (Box<dyn crate::shape::Structure>, Box<dyn crate::shape::Structure>) {
-    match operation {
-        AnyOperation::CloudFront(operation) => operation.blanks(),
-        AnyOperation::Wafv2(operation) => operation.blanks(),
-        AnyOperation::Acm(operation) => operation.blanks(),
-        AnyOperation::Sts(operation) => operation.blanks(),
-    }
 }

@@ -6,21 +6,21 @@ use std::io::{Read, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use aws_api::cloudfront::{CacheBehaviors, DistributionConfig, operation};
+use aws_api::cloudfront::{
+    CacheBehaviors, DistributionConfig, GetCachePolicyConfigRequest, GetDistributionConfigRequest, GetOriginRequestPolicyConfigRequest,
+    GetResponseHeadersPolicyConfigRequest, ListDistributionsRequest, operation,
+};
 use aws_api::limits::REQUEST_BODY_BYTES_MAX;
-use aws_api::{Operation, Request, decode_input, from_json, route, to_json};
+use aws_api::{from_json, to_json};
 use control::managed_policies;
-use http::header::{HeaderMap, HeaderValue, IF_MATCH};
 use lint::Policies;
 use serde_json::Value;
 
 use super::Subject;
+use crate::api_client::ApiClient;
 use crate::data_dir::DataDir;
 
 use crate::running::Running;
-use crate::up::api_client;
-use crate::up::api_client::ApiClient;
-use crate::up::xml_path::{text_at, texts_at};
 
 /// Everything that is meant; all distributions of the running process, if nothing is named.
 pub(super) async fn subjects(targets: &[String], data_dir: &Path) -> Result<Vec<Subject>> {
@@ -128,27 +128,29 @@ struct Process {
 impl Process {
     fn find(data_dir: &Path) -> Result<Self> {
         let running = Running::find(&DataDir::look_into(data_dir)?)?;
-        let client = api_client(&running)?;
-        Ok(Self { client })
+        Ok(Self { client: ApiClient::of(&running)? })
     }
 
     async fn all(&self) -> Result<Vec<Subject>> {
-        let (mut subjects, mut marker) = (Vec::new(), String::new());
+        let (mut subjects, mut marker) = (Vec::new(), None);
         loop {
-            let page = self.ask(&format!("/distribution?Marker={marker}")).await?;
-            for id in texts_at(&page, "DistributionList/Items/DistributionSummary/Id")? {
-                subjects.push(self.distribution(&id).await?);
+            let input = ListDistributionsRequest { marker: marker.take(), max_items: None };
+            let page = self.client.call::<operation::ListDistributions>(&input).await?;
+            let page = page.distribution_list.unwrap_or_default();
+            for summary in page.items() {
+                subjects.push(self.distribution(&summary.id).await?);
             }
-            match text_at(&page, "DistributionList/NextMarker") {
-                Ok(next) if !next.is_empty() && next != marker => marker = next,
-                _ => return Ok(subjects),
+            marker = page.next_marker.filter(|next| page.is_truncated && !next.is_empty());
+            if marker.is_none() {
+                return Ok(subjects);
             }
         }
     }
 
     async fn distribution(&self, id: &str) -> Result<Subject> {
-        let config =
-            self.config::<operation::UpdateDistribution>("distribution", id).await?.distribution_config;
+        let input = GetDistributionConfigRequest { id: id.to_owned() };
+        let got = self.client.call::<operation::GetDistributionConfig>(&input).await?;
+        let config = got.distribution_config.with_context(|| format!("the distribution {id} is empty"))?;
         let mut policies = managed_policies();
         for (sort, policy) in unknown_policies(&config, &policies).collect::<Vec<_>>() {
             self.add_policy(&mut policies, sort, policy).await?;
@@ -160,40 +162,23 @@ impl Process {
     async fn add_policy(&self, policies: &mut Policies, sort: Sort, id: String) -> Result<()> {
         match sort {
             Sort::Cache => {
-                let input = self.config::<operation::UpdateCachePolicy>("cache-policy", &id).await?;
-                policies.cache.insert(id, input.cache_policy_config);
+                let input = GetCachePolicyConfigRequest { id: id.clone() };
+                let got = self.client.call::<operation::GetCachePolicyConfig>(&input).await?;
+                policies.cache.extend(got.cache_policy_config.map(|config| (id, config)));
             }
             Sort::OriginRequest => {
-                let kind = "origin-request-policy";
-                let input = self.config::<operation::UpdateOriginRequestPolicy>(kind, &id).await?;
-                policies.origin_request.insert(id, input.origin_request_policy_config);
+                let input = GetOriginRequestPolicyConfigRequest { id: id.clone() };
+                let got = self.client.call::<operation::GetOriginRequestPolicyConfig>(&input).await?;
+                policies.origin_request.extend(got.origin_request_policy_config.map(|config| (id, config)));
             }
             Sort::ResponseHeaders => {
-                let kind = "response-headers-policy";
-                let input = self.config::<operation::UpdateResponseHeadersPolicy>(kind, &id).await?;
-                policies.response_headers.insert(id, input.response_headers_policy_config);
+                let input = GetResponseHeadersPolicyConfigRequest { id: id.clone() };
+                let got = self.client.call::<operation::GetResponseHeadersPolicyConfig>(&input).await?;
+                let config = got.response_headers_policy_config;
+                policies.response_headers.extend(config.map(|config| (id, config)));
             }
         }
         Ok(())
-    }
-
-    /// The configuration of a resource. The document is the one that an update would send, and is read as that.
-    async fn config<O: Operation>(&self, kind: &str, id: &str) -> Result<O::Input> {
-        let body = self.ask(&format!("/{kind}/{id}/config")).await.with_context(|| format!("{kind} {id}"))?;
-        let path = match kind {
-            "distribution" => format!("/2020-05-31/{kind}/{id}/config"),
-            _ => format!("/2020-05-31/{kind}/{id}"),
-        };
-        let headers = HeaderMap::from_iter([(IF_MATCH, HeaderValue::from_static("*"))]);
-        let update =
-            Request { method: "PUT", path: &path, query: "", headers: &headers, body: body.as_bytes() };
-        let input = route(&update).and_then(|routed| decode_input::<O>(&update, &routed.labels));
-        input.map_err(|error| anyhow::anyhow!("an answer of the API is malformed: {error}"))
-    }
-
-    /// The one place that talks to the API.
-    async fn ask(&self, path: &str) -> Result<String> {
-        Ok(self.client.get(path).await?.success()?.body)
     }
 }
 

@@ -1,13 +1,16 @@
 //! The distribution of `mantlet up`: found or made, enabled, deployed.
 
 use anyhow::{Context, Result, bail};
-use tokio::time::{Instant, sleep};
+use aws_api::client::AnswerError;
+use aws_api::cloudfront::operation::{CreateDistribution, GetDistributionConfig, UpdateDistribution};
+use aws_api::cloudfront::{
+    CreateDistributionRequest, GetDistributionConfigRequest, UpdateDistributionRequest,
+};
 
-use super::api_client::ApiClient;
 use super::origin_url::OriginUrl;
 use super::preset::{caller_reference, distribution_config};
-use super::xml_path::{text_at, with_text_at};
-use crate::limits::{DEPLOYED_POLL, DEPLOYED_WAIT_MAX};
+use crate::api_client::ApiClient;
+use crate::deployed::wait_until_deployed;
 
 /// A distribution that serves.
 #[derive(Debug)]
@@ -20,18 +23,26 @@ impl Deployment {
     /// The distribution for `origin`, made if there is none, once it serves everywhere.
     pub(crate) async fn of(client: &ApiClient, origin: &OriginUrl) -> Result<Self> {
         let id = find_or_create(client, origin).await?;
-        wait_until_deployed(client, id).await
+        let distribution = wait_until_deployed(client, &id).await?;
+        Ok(Self { id, domain_name: distribution.domain_name })
     }
 }
 
 /// Creating comes first: the API itself says whether there is one, without a race.
 async fn find_or_create(client: &ApiClient, origin: &OriginUrl) -> Result<String> {
-    let answer = client.post("/distribution", distribution_config(origin)).await?;
-    if answer.error_code().as_deref() != Some("DistributionAlreadyExists") {
-        return text_at(&answer.success()?.body, "Distribution/Id");
-    }
-    let message = text_at(&answer.body, "ErrorResponse/Error/Message")?;
-    let id = message.rsplit(' ').next().unwrap_or_default().to_owned();
+    let input = CreateDistributionRequest { distribution_config: distribution_config(origin) };
+    let error = match client.call::<CreateDistribution>(&input).await {
+        Ok(answer) => {
+            return Ok(answer.distribution.context("the API's answer lacks the distribution")?.id);
+        }
+        Err(error) => error,
+    };
+    let id = match error.downcast_ref() {
+        Some(AnswerError::Refused { code, message, .. }) if code == "DistributionAlreadyExists" => {
+            message.rsplit(' ').next().unwrap_or_default().to_owned()
+        }
+        _ => return Err(error),
+    };
     enable(client, &id, origin)
         .await
         .with_context(|| format!("the distribution for {origin} cannot be used"))?;
@@ -40,33 +51,18 @@ async fn find_or_create(client: &ApiClient, origin: &OriginUrl) -> Result<String
 
 /// What people changed in their distribution stays; only that it serves is asked for.
 async fn enable(client: &ApiClient, id: &str, origin: &OriginUrl) -> Result<()> {
-    let path = format!("/distribution/{id}/config");
-    let stored = client.get(&path).await?.success()?;
-    if text_at(&stored.body, "DistributionConfig/CallerReference")? != caller_reference(origin) {
+    let id = id.to_owned();
+    let input = GetDistributionConfigRequest { id: id.clone() };
+    let stored = client.call::<GetDistributionConfig>(&input).await?;
+    let mut config = stored.distribution_config.context("the API's answer lacks the configuration")?;
+    if config.caller_reference != caller_reference(origin) {
         bail!("{id} is another one");
     }
-    if text_at(&stored.body, "DistributionConfig/Enabled")? == "true" {
+    if config.enabled {
         return Ok(());
     }
-    let enabled = with_text_at(&stored.body, "DistributionConfig/Enabled", "true")?;
-    client.put(&path, stored.etag()?, enabled).await?.success()?;
+    config.enabled = true;
+    let input = UpdateDistributionRequest { distribution_config: config, id, if_match: stored.etag };
+    client.call::<UpdateDistribution>(&input).await?;
     Ok(())
-}
-
-async fn wait_until_deployed(client: &ApiClient, id: String) -> Result<Deployment> {
-    let deadline = Instant::now() + DEPLOYED_WAIT_MAX;
-    loop {
-        let answer = client.get(&format!("/distribution/{id}")).await?.success()?;
-        if text_at(&answer.body, "Distribution/Status")? == "Deployed" {
-            let domain_name = text_at(&answer.body, "Distribution/DomainName")?;
-            return Ok(Deployment { id, domain_name });
-        }
-        if Instant::now() >= deadline {
-            bail!(
-                "distribution {id} was not deployed within {} s; the log says what the edge did with it",
-                DEPLOYED_WAIT_MAX.as_secs()
-            );
-        }
-        sleep(DEPLOYED_POLL).await;
-    }
 }

@@ -1,6 +1,9 @@
 //! The API preset: the settings under which an API behind a distribution is itself, only shielded.
 
-use quick_xml::escape::escape;
+use aws_api::cloudfront::{
+    AllowedMethods, CachedMethods, CustomOriginConfig, DefaultCacheBehavior, DistributionConfig, Method,
+    Origin, OriginProtocolPolicy, OriginSslProtocols, Origins, SslProtocol, ViewerProtocolPolicy,
+};
 
 use super::origin_url::OriginUrl;
 
@@ -15,55 +18,49 @@ pub(crate) fn caller_reference(origin: &OriginUrl) -> String {
     format!("mantlet-up:{origin}")
 }
 
-/// The document that CreateDistribution takes. What it leaves out has CloudFront's defaults; there is no web ACL.
-pub(crate) fn distribution_config(origin: &OriginUrl) -> String {
+/// What CreateDistribution takes. What it leaves out has CloudFront's defaults; there is no web ACL.
+pub(crate) fn distribution_config(origin: &OriginUrl) -> DistributionConfig {
+    DistributionConfig {
+        caller_reference: caller_reference(origin),
+        comment: comment(origin).into(),
+        enabled: true,
+        origins: Origins::from_items(vec![api_origin(origin)]),
+        default_cache_behavior: DefaultCacheBehavior {
+            target_origin_id: "api".to_owned(),
+            viewer_protocol_policy: ViewerProtocolPolicy::RedirectToHttps,
+            allowed_methods: Some(AllowedMethods {
+                cached_methods: Some(CachedMethods::from_items(vec![Method::Get, Method::Head])),
+                ..AllowedMethods::from_items(Method::ALL.to_vec())
+            }),
+            compress: Some(false),
+            cache_policy_id: Some(CACHING_DISABLED.to_owned()),
+            origin_request_policy_id: Some(ALL_VIEWER.to_owned()),
+            ..DefaultCacheBehavior::default()
+        },
+        ..DistributionConfig::default()
+    }
+}
+
+fn api_origin(origin: &OriginUrl) -> Origin {
     // A port that the origin's protocol does not use is never connected to.
-    let (protocol_policy, plain_port, tls_port) =
-        if origin.is_tls { ("https-only", 80, origin.port) } else { ("http-only", origin.port, 443) };
-    format!(
-        r#"<?xml version="1.0" encoding="UTF-8"?>
-<DistributionConfig xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/">
-  <CallerReference>{caller_reference}</CallerReference>
-  <Origins>
-    <Quantity>1</Quantity>
-    <Items>
-      <Origin>
-        <Id>api</Id>
-        <DomainName>{host}</DomainName>
-        <OriginPath>{path}</OriginPath>
-        <CustomOriginConfig>
-          <HTTPPort>{plain_port}</HTTPPort>
-          <HTTPSPort>{tls_port}</HTTPSPort>
-          <OriginProtocolPolicy>{protocol_policy}</OriginProtocolPolicy>
-          <OriginSslProtocols><Quantity>1</Quantity><Items><SslProtocol>TLSv1.2</SslProtocol></Items></OriginSslProtocols>
-        </CustomOriginConfig>
-      </Origin>
-    </Items>
-  </Origins>
-  <DefaultCacheBehavior>
-    <TargetOriginId>api</TargetOriginId>
-    <ViewerProtocolPolicy>redirect-to-https</ViewerProtocolPolicy>
-    <AllowedMethods>
-      <Quantity>7</Quantity>
-      <Items>
-        <Method>GET</Method><Method>HEAD</Method><Method>OPTIONS</Method><Method>PUT</Method>
-        <Method>PATCH</Method><Method>POST</Method><Method>DELETE</Method>
-      </Items>
-      <CachedMethods><Quantity>2</Quantity><Items><Method>GET</Method><Method>HEAD</Method></Items></CachedMethods>
-    </AllowedMethods>
-    <Compress>false</Compress>
-    <CachePolicyId>{CACHING_DISABLED}</CachePolicyId>
-    <OriginRequestPolicyId>{ALL_VIEWER}</OriginRequestPolicyId>
-  </DefaultCacheBehavior>
-  <Comment>{comment}</Comment>
-  <Enabled>true</Enabled>
-</DistributionConfig>
-"#,
-        caller_reference = escape(caller_reference(origin)),
-        host = escape(&origin.host),
-        path = escape(&origin.path),
-        comment = escape(comment(origin)),
-    )
+    let (origin_protocol_policy, plain_port, tls_port) = if origin.is_tls {
+        (OriginProtocolPolicy::HttpsOnly, 80, origin.port)
+    } else {
+        (OriginProtocolPolicy::HttpOnly, origin.port, 443)
+    };
+    Origin {
+        id: "api".to_owned(),
+        domain_name: origin.host.clone(),
+        origin_path: Some(origin.path.clone()),
+        custom_origin_config: Some(CustomOriginConfig {
+            http_port: plain_port.into(),
+            https_port: tls_port.into(),
+            origin_protocol_policy,
+            origin_ssl_protocols: Some(OriginSslProtocols::from_items(vec![SslProtocol::TLSv1_2])),
+            ..CustomOriginConfig::default()
+        }),
+        ..Origin::default()
+    }
 }
 
 /// 128 characters are allowed ("DistributionConfig" in the CloudFront API Reference).
@@ -73,32 +70,20 @@ fn comment(origin: &OriginUrl) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aws_api::cloudfront::operation::CreateDistribution;
-    use aws_api::{AnyOperation, Request, decode_input, route};
-    use http::HeaderMap;
-
     use super::*;
 
     #[test]
-    fn it_is_what_create_distribution_takes() {
+    fn it_is_an_api_behind_a_shield() {
         let origin: OriginUrl = "http://127.0.0.1:3500/a&b".parse().unwrap();
-        let body = distribution_config(&origin);
-        let headers = HeaderMap::new();
-        let request = Request {
-            method: "POST",
-            path: "/2020-05-31/distribution",
-            query: "",
-            headers: &headers,
-            body: body.as_bytes(),
-        };
-        let routed = route(&request).unwrap();
-        assert!(matches!(routed.operation, AnyOperation::CloudFront(_)));
-        let config =
-            decode_input::<CreateDistribution>(&request, &routed.labels).unwrap().distribution_config;
+        let config = distribution_config(&origin);
         assert_eq!(config.caller_reference, "mantlet-up:http://127.0.0.1:3500/a&b");
         assert_eq!(config.default_cache_behavior.cache_policy_id.as_deref(), Some(CACHING_DISABLED));
         assert!(config.enabled);
         assert!(config.web_acl_id.is_none());
-        assert_eq!(config.origins.items[0].origin_path.as_deref(), Some("/a&b"));
+        let behind = &config.origins.items[0];
+        assert_eq!(behind.origin_path.as_deref(), Some("/a&b"));
+        let ports = behind.custom_origin_config.as_ref().map(|custom| (custom.http_port, custom.https_port));
+        assert_eq!(ports, Some((3500, 443)));
+        assert_eq!(aws_api::inconsistent_quantity(&config), None);
     }
 }

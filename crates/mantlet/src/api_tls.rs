@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::running::Running;
+
 /// How the API is recognised.
 #[derive(Clone, Debug)]
 pub(crate) struct ApiTls {
@@ -22,8 +24,20 @@ pub(crate) struct ApiTls {
 }
 
 impl ApiTls {
+    /// How to recognise the API of a running process; nothing where it speaks no TLS.
+    pub(crate) fn of(running: &Running) -> Result<Option<Self>> {
+        if running.endpoints.api_url.is_none() {
+            return Ok(None);
+        }
+        let certificate = running.api_certificate.as_ref().and_then(|chain| chain.first());
+        let certificate =
+            certificate.context("the process has not recorded its API's certificate; restart it")?;
+        let host = running.endpoints.api_host().context("the API's certificate is for no usable name")?;
+        Self::new(certificate.clone(), host).map(Some)
+    }
+
     /// The API at `host` must show `certificate`, and prove that it has its key.
-    pub(crate) fn new(certificate: CertificateDer<'static>, host: ServerName<'static>) -> Result<Self> {
+    fn new(certificate: CertificateDer<'static>, host: ServerName<'static>) -> Result<Self> {
         let provider = aws_lc_rs::default_provider();
         let algorithms = provider.signature_verification_algorithms;
         let config = ClientConfig::builder_with_provider(Arc::new(provider))
