@@ -1,0 +1,440 @@
+"""Configuration in files, with the real binary: import what AWS has, apply what is declared, export it."""
+
+import json
+import subprocess
+import uuid
+
+import pytest
+
+from harness.config import ALL_VIEWER, api_distribution, behavior, counted, origin_at
+from harness.mantlet import Mantlet, clean_environment, command
+from harness.programs import ROOT
+from test_terraform import cli_config, need_terraform
+
+DISTRIBUTION = """\
+Kind: Distribution
+Name: {name}
+Tags: {{stage: test}}
+Config:
+  Enabled: true
+  Comment: {comment}
+  Origins:
+    - Id: api
+      DomainName: 127.0.0.1
+      CustomOriginConfig: {{HTTPPort: {port}, HTTPSPort: 443, OriginProtocolPolicy: http-only}}
+  DefaultCacheBehavior:
+    TargetOriginId: api
+    ViewerProtocolPolicy: redirect-to-https
+    AllowedMethods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]
+    CachePolicyId: !Ref Managed-CachingDisabled
+    OriginRequestPolicyId: !Ref {request_policy}
+"""
+
+REQUEST_POLICY = """\
+Kind: OriginRequestPolicy
+Name: {name}
+Config:
+  Comment: {comment}
+  HeadersConfig: {{HeaderBehavior: allViewer}}
+  CookiesConfig: {{CookieBehavior: all}}
+  QueryStringsConfig: {{QueryStringBehavior: all}}
+"""
+
+TEMPLATE = """\
+AWSTemplateFormatVersion: "2010-09-09"
+Parameters:
+  OriginPort: {Type: Number}
+  CertificateArn: {Type: String}
+Resources:
+  Api:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        Comment: !Sub "the API of ${AWS::StackName}"
+        Origins:
+          - Id: api
+            DomainName: 127.0.0.1
+            CustomOriginConfig: {HTTPPort: !Ref OriginPort, OriginProtocolPolicy: http-only}
+        DefaultCacheBehavior:
+          TargetOriginId: api
+          ViewerProtocolPolicy: https-only
+          AllowedMethods: [GET, HEAD]
+          CachePolicyId: 4135ea2d-6df8-44a3-9df3-4b5a84be39ad
+        ViewerCertificate: {AcmCertificateArn: !Ref CertificateArn, SslSupportMethod: sni-only}
+  Bucket:
+    Type: AWS::S3::Bucket
+"""
+
+
+def implements(operation):
+    """Whether this release implements an operation; the others are in a list that may only shrink."""
+    missing = ROOT / "crates" / "control" / "unimplemented-operations.txt"
+    return operation not in missing.read_text().split()
+
+
+needs_policies = pytest.mark.skipif(
+    not implements("CreateOriginRequestPolicy"), reason="custom policies are not implemented"
+)
+
+
+class TestImport:
+    def test_what_aws_cli_prints_behaves_here(self, mantlet, declare, demo, tmp_path):
+        printed = tmp_path / "distribution.json"
+        printed.write_text(
+            json.dumps({"ETag": "E1", "DistributionConfig": api_distribution(origin_at(demo.port))})
+        )
+
+        made = declare("import", printed)["Resources"][0]
+
+        assert made["Outcome"] == "created"
+        assert "ViewerProtocolPolicy" in made["Enforced"]
+        assert mantlet.viewer(made["DomainName"]).get("/healthz").status == 200
+        again = declare("import", printed)["Resources"][0]
+        assert (again["Outcome"], again["Id"], again["Kept"]) == ("exists", made["Id"], [])
+
+    def test_a_dry_run_makes_nothing(self, mantlet, declare, demo, tmp_path):
+        config = api_distribution(origin_at(demo.port))
+        printed = tmp_path / "distribution.json"
+        printed.write_text(json.dumps(config))
+
+        reported = declare("import", printed, "--dry-run")["Resources"][0]
+
+        assert reported["Outcome"] == "would-create"
+        assert config["CallerReference"] not in caller_references(mantlet)
+
+    def test_a_template_says_what_it_needs(self, mantlet, declare, demo, tmp_path):
+        template = tmp_path / f"stack-{uuid.uuid4()}.yaml"
+        template.write_text(TEMPLATE)
+
+        refused = declare("import", template, status=1)
+        assert [one["Name"] for one in refused["Unreadable"]] == ["OriginPort"]
+        assert refused["Skipped"][0]["What"] == "AWS::S3::Bucket Bucket"
+        refused = declare("import", template, "--set", f"OriginPort={demo.port}", status=1)
+        assert [one["Name"] for one in refused["Resources"][0]["NeedsValue"]] == ["CertificateArn"]
+
+        made = declare("import", template, "--set", f"OriginPort={demo.port}", "--set", "CertificateArn=")
+        assert mantlet.viewer(made["Resources"][0]["DomainName"]).get("/healthz").status == 200
+
+    @needs_policies
+    def test_policies_are_referred_to_by_their_new_ids(self, mantlet, declare, demo, tmp_path):
+        old = str(uuid.uuid4())
+        policy = {
+            "Id": old,
+            "LastModifiedTime": "2025-01-01T00:00:00+00:00",
+            "OriginRequestPolicyConfig": {
+                "Name": f"everything-{old}",
+                "HeadersConfig": {"HeaderBehavior": "allViewer"},
+                "CookiesConfig": {"CookieBehavior": "all"},
+                "QueryStringsConfig": {"QueryStringBehavior": "all"},
+            },
+        }
+        config = api_distribution(origin_at(demo.port), default=behavior(OriginRequestPolicyId=old))
+        files = [tmp_path / "policy.json", tmp_path / "distribution.json"]
+        files[0].write_text(json.dumps({"OriginRequestPolicy": policy}))
+        files[1].write_text(json.dumps({"Distribution": {"Id": "EAWS", "DistributionConfig": config}}))
+
+        ids = {one["Kind"]: one["Id"] for one in declare("import", *reversed(files))["Resources"]}
+
+        made = mantlet.client().get_distribution_config(Id=ids["Distribution"])["DistributionConfig"]
+        assert made["DefaultCacheBehavior"]["OriginRequestPolicyId"] == ids["OriginRequestPolicy"]
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("a: &a [*a]\n", "hostile.yaml: line 1"),
+            ("a: 1\nb: [\n", "hostile.yaml: line"),
+            ("[" * 100_000, "hostile.yaml: line 1"),
+            (
+                "Kind: CachePolicy\nName: a\nConfig: {MinTTL: soon}\n",
+                "line 3, column 18: CachePolicyConfig",
+            ),
+        ],
+        ids=["alias", "syntax", "depth", "type"],
+    )
+    def test_bad_files_are_refused_with_their_place(self, mantlet, tmp_path, text, expected):
+        file = tmp_path / "hostile.yaml"
+        file.write_text(text)
+        done = command("import", file, "--data-dir", mantlet.data_dir)
+        assert done.returncode == 1
+        assert expected in done.stderr
+        assert "panicked" not in done.stderr
+
+
+class TestApply:
+    def test_a_life_in_files(self, mantlet, declare, demo, tmp_path):
+        project = tmp_path / f"project-{uuid.uuid4()}"
+        project.mkdir()
+        write_distribution(project, "api", demo)
+        write_distribution(project, "other", demo)
+
+        asked = command("apply", "-f", project, "--data-dir", mantlet.data_dir)
+        assert asked.returncode == 1
+        assert "2 to create" in asked.stdout
+        assert "give --yes" in asked.stderr
+
+        done = declare("apply", "-f", project, "--yes")
+        assert [one["Action"] for one in done["Plan"]] == ["create", "create"]
+        id = done["Plan"][0]["Id"]
+        got = mantlet.client().get_distribution(Id=id)["Distribution"]
+        assert got["Status"] == "Deployed"
+        assert mantlet.viewer(got["DomainName"]).get("/healthz").status == 200
+
+        second = command("apply", "-f", project, "--data-dir", mantlet.data_dir)
+        assert (second.returncode, second.stderr) == (0, "")
+        assert "No changes: 2 as declared." in second.stdout
+
+        write_distribution(project, "api", demo, comment="changed")
+        changed = declare("apply", "-f", project, "--yes")["Plan"][0]
+        assert changed["Differences"] == [{"Path": "Comment", "Before": "an API", "After": "changed"}]
+        assert changed["Id"] == id
+
+        (project / "api.yaml").unlink()
+        assert declare("apply", "-f", project)["HasChanges"] is False
+        pruned = declare("apply", "-f", project, "--yes", "--prune")
+        assert [(one["Action"], one["Id"]) for one in pruned["Plan"]][-1] == ("delete", id)
+        assert id not in {one["Id"] for one in distributions(mantlet)}
+        assert declare("apply", "-f", project, "--prune")["HasChanges"] is False
+
+    def test_what_others_made_is_never_pruned(self, mantlet, declare, distribution, demo, tmp_path):
+        mine = tmp_path / f"mine-{uuid.uuid4()}"
+        mine.mkdir()
+        (mine / "empty.yaml").write_text("# nothing is declared any longer\n")
+        assert declare("apply", "-f", mine, "--prune")["Plan"] == []
+        assert distribution.id in {one["Id"] for one in distributions(mantlet)}
+
+    @needs_policies
+    def test_policies_come_before_what_refers_to_them(self, mantlet, declare, demo, tmp_path):
+        project = tmp_path / f"project-{uuid.uuid4()}"
+        project.mkdir()
+        policy = f"everything-{uuid.uuid4()}"
+        write_distribution(project, "a-distribution", demo, request_policy=policy)
+        (project / "policy.yaml").write_text(REQUEST_POLICY.format(name=policy, comment="first"))
+
+        plan = declare("apply", "-f", project, "--yes")["Plan"]
+
+        assert [one["Kind"] for one in plan] == ["OriginRequestPolicy", "Distribution"]
+        got = mantlet.client().get_distribution_config(Id=plan[1]["Id"])["DistributionConfig"]
+        assert got["DefaultCacheBehavior"]["OriginRequestPolicyId"] == plan[0]["Id"]
+        assert declare("apply", "-f", project)["HasChanges"] is False
+        (project / "policy.yaml").write_text(REQUEST_POLICY.format(name=policy, comment="second"))
+        changed = declare("apply", "-f", project, "--yes")["Plan"]
+        assert [one["Action"] for one in changed] == ["change", "unchanged"]
+        for file in project.iterdir():
+            file.write_text("")
+        gone = declare("apply", "-f", project, "--yes", "--prune")["Plan"]
+        assert [one["Kind"] for one in gone] == ["Distribution", "OriginRequestPolicy"]
+
+    def test_a_failure_says_what_was_done(self, mantlet, demo, tmp_path):
+        project = tmp_path / f"project-{uuid.uuid4()}"
+        project.mkdir()
+        for name in ("a", "b", "c"):
+            write_distribution(project, f"{name}-{project.name}", demo)
+        broken = project / f"b-{project.name}.yaml"
+        broken.write_text(broken.read_text().replace("TargetOriginId: api", "TargetOriginId: nowhere"))
+
+        done = command("apply", "-f", project, "--yes", "--data-dir", mantlet.data_dir)
+
+        assert done.returncode == 1
+        assert f"Distribution b-{project.name} failed. Done: created Distribution a-" in done.stderr
+        assert f"Not done: Distribution c-{project.name}." in done.stderr
+        assert "NoSuchOrigin" in done.stderr
+
+    def test_names_that_lead_nowhere_are_told(self, mantlet, demo, tmp_path):
+        write_distribution(tmp_path, "api", demo, request_policy="nobody")
+        done = command("apply", "-f", tmp_path / "api.yaml", "--yes", "--data-dir", mantlet.data_dir)
+        assert done.returncode == 1
+        expected = "api.yaml:1: DefaultCacheBehavior.OriginRequestPolicyId refers to nobody"
+        assert expected in done.stderr
+
+    def test_origin_headers_are_not_shown(self, mantlet, demo, tmp_path):
+        name = f"api-{uuid.uuid4()}"
+        write_distribution(tmp_path, name, demo)
+        file = tmp_path / f"{name}.yaml"
+        text = file.read_text()
+
+        def apply(secret):
+            header = f"      CustomHeaders: [{{HeaderName: X-Key, HeaderValue: {secret}}}]\n"
+            file.write_text(text.replace("    - Id: api\n", "    - Id: api\n" + header))
+            return command("apply", "-f", file, "--yes", "--data-dir", mantlet.data_dir)
+
+        assert apply("first-s3cret").returncode == 0
+        shown = apply("second-s3cret")
+        assert "CustomHeaders[X-Key].HeaderValue: (hidden) → (hidden)" in shown.stdout
+        assert "s3cret" not in shown.stdout + shown.stderr
+
+
+class TestExport:
+    @pytest.mark.parametrize("way", ["import", "apply"])
+    def test_everything_moves_to_another_process(self, source, tmp_path, way):
+        files = tmp_path / "files"
+        exported = command("export", "--output", files, "--data-dir", source.data_dir)
+        assert exported.returncode == 0, exported.stderr
+
+        with Mantlet(tmp_path / "data") as target:
+            named = ["-f", files, "--yes"] if way == "apply" else [files]
+            done = command(way, *named, "--json", "--data-dir", target.data_dir)
+            assert done.returncode == 0, done.stderr
+            assert everything(target) == everything(source)
+
+    def test_aws_cli_makes_it_elsewhere(self, source, mantlet, tmp_path):
+        id = next(one["Id"] for one in distributions(source) if one["Comment"] == "two behaviors")
+        exported = command("export", id, "--format", "aws-cli", "--data-dir", source.data_dir)
+        assert exported.returncode == 0, exported.stderr
+        file = tmp_path / "distribution.json"
+        file.write_text(exported.stdout)
+
+        made = aws(mantlet, "create-distribution", "--distribution-config", f"file://{file}")["Distribution"]
+
+        before = source.client().get_distribution_config(Id=id)["DistributionConfig"]
+        assert made["DistributionConfig"] == before
+
+    @pytest.mark.timeout(300)
+    def test_terraform_takes_it_over(self, source, tmp_path):
+        program = need_terraform()
+        exported = command(
+            "export", "--format", "terraform", "--output", tmp_path / "tf", "--data-dir", source.data_dir
+        )
+        assert exported.returncode == 0, exported.stderr
+        (tmp_path / "tf" / "provider.tf").write_text(PROVIDER.replace("ENDPOINT", source.api_url))
+        key, secret = source.credentials
+        environment = clean_environment(
+            AWS_ACCESS_KEY_ID=key,
+            AWS_SECRET_ACCESS_KEY=secret,
+            TF_CLI_CONFIG_FILE=str(cli_config(tmp_path)),
+            TF_IN_AUTOMATION="1",
+            CHECKPOINT_DISABLE="1",
+        )
+
+        def terraform(*arguments):
+            return subprocess.run(
+                [program, *arguments, "-no-color"],
+                cwd=tmp_path / "tf",
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=240,
+                check=False,
+            )
+
+        for step in (["init", "-input=false"], ["validate"]):
+            done = terraform(*step)
+            assert done.returncode == 0, done.stdout + done.stderr
+        plan = terraform("plan", "-input=false")
+        assert "0 to add, 0 to change, 0 to destroy" in plan.stdout, plan.stdout + plan.stderr
+
+    def test_nothing_is_written_over(self, source, tmp_path):
+        arguments = ("export", "--output", tmp_path, "--data-dir", source.data_dir)
+        assert command(*arguments).returncode == 0
+        again = command(*arguments)
+        assert again.returncode == 1
+        assert "is there already" in again.stderr
+
+
+PROVIDER = """
+provider "aws" {
+  region                      = "us-east-1"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_requesting_account_id  = true
+  endpoints {
+    cloudfront = "ENDPOINT"
+    sts        = "ENDPOINT"
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, demo):
+    """A process with a few resources of its own."""
+    with Mantlet(tmp_path_factory.mktemp("source") / "data") as source:
+        client = source.client()
+        policy = ALL_VIEWER
+        if implements("CreateOriginRequestPolicy"):
+            config = {
+                "Name": "everything",
+                "HeadersConfig": {"HeaderBehavior": "allViewer"},
+                "CookiesConfig": {"CookieBehavior": "none"},
+                "QueryStringsConfig": {
+                    "QueryStringBehavior": "whitelist",
+                    "QueryStrings": counted(["q", "page"]),
+                },
+            }
+            made = client.create_origin_request_policy(OriginRequestPolicyConfig=config)
+            policy = made["OriginRequestPolicy"]["Id"]
+        plain = api_distribution(origin_at(demo.port), default=behavior(OriginRequestPolicyId=policy))
+        tags = {"Items": [{"Key": "stage", "Value": "prod: blue"}]}
+        client.create_distribution_with_tags(
+            DistributionConfigWithTags={"DistributionConfig": plain, "Tags": tags}
+        )
+        rich = api_distribution(
+            origin_at(demo.port, custom_headers=[("X-Key", '${a} %{b} "c"')], OriginReadTimeout=45),
+            origin_at(demo.port, id="second", path="/v2", ConnectionAttempts=2),
+            behaviors=[{"PathPattern": "/v2/*", **behavior("second", methods=["GET", "HEAD"])}],
+            Comment="two behaviors",
+            PriceClass="PriceClass_100",
+        )
+        client.create_distribution(DistributionConfig=rich)
+        yield source
+
+
+def distributions(mantlet):
+    pages = mantlet.client().get_paginator("list_distributions").paginate()
+    return [one for page in pages for one in page["DistributionList"].get("Items", [])]
+
+
+def everything(mantlet):
+    """Configurations and tags by caller reference, policies by name."""
+    client = mantlet.client()
+    found = {}
+    names = {}
+    for one in client.list_origin_request_policies(Type="custom")["OriginRequestPolicyList"].get("Items", []):
+        policy = one["OriginRequestPolicy"]
+        names[policy["Id"]] = policy["OriginRequestPolicyConfig"]["Name"]
+        found[names[policy["Id"]]] = policy["OriginRequestPolicyConfig"]
+    for one in distributions(mantlet):
+        config = client.get_distribution_config(Id=one["Id"])["DistributionConfig"]
+        default = config["DefaultCacheBehavior"]
+        default["OriginRequestPolicyId"] = names.get(
+            default["OriginRequestPolicyId"], default["OriginRequestPolicyId"]
+        )
+        tags = client.list_tags_for_resource(Resource=one["ARN"])["Tags"]
+        found[config["CallerReference"]] = (config, tags)
+    return found
+
+
+def caller_references(mantlet):
+    client = mantlet.client()
+    ids = [one["Id"] for one in distributions(mantlet)]
+    return {client.get_distribution_config(Id=id)["DistributionConfig"]["CallerReference"] for id in ids}
+
+
+def write_distribution(directory, name, demo, comment="an API", request_policy="Managed-AllViewer"):
+    text = DISTRIBUTION.format(name=name, comment=comment, port=demo.port, request_policy=request_policy)
+    (directory / f"{name}.yaml").write_text(text)
+
+
+def aws(mantlet, *arguments):
+    done = subprocess.run(
+        ["aws", "cloudfront", *arguments, "--output", "json"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=clean_environment(**mantlet.environment()),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture
+def declare(mantlet):
+    """`declare("apply", …)`: the JSON that the command prints."""
+
+    def run(*arguments, status=0):
+        done = command(*arguments, "--json", "--data-dir", mantlet.data_dir)
+        assert done.returncode == status, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+    return run
