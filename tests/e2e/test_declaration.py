@@ -6,9 +6,8 @@ import uuid
 
 import pytest
 
-from harness.config import ALL_VIEWER, api_distribution, behavior, counted, origin_at
+from harness.config import api_distribution, behavior, counted, origin_at
 from harness.mantlet import Mantlet, clean_environment, command
-from harness.programs import ROOT
 from test_terraform import cli_config, need_terraform
 
 DISTRIBUTION = """\
@@ -67,17 +66,6 @@ Resources:
 """
 
 
-def implements(operation):
-    """Whether this release implements an operation; the others are in a list that may only shrink."""
-    missing = ROOT / "crates" / "control" / "unimplemented-operations.txt"
-    return operation not in missing.read_text().split()
-
-
-needs_policies = pytest.mark.skipif(
-    not implements("CreateOriginRequestPolicy"), reason="custom policies are not implemented"
-)
-
-
 class TestImport:
     def test_what_aws_cli_prints_behaves_here(self, mantlet, declare, demo, tmp_path):
         printed = tmp_path / "distribution.json"
@@ -116,7 +104,6 @@ class TestImport:
         made = declare("import", template, "--set", f"OriginPort={demo.port}", "--set", "CertificateArn=")
         assert mantlet.viewer(made["Resources"][0]["DomainName"]).get("/healthz").status == 200
 
-    @needs_policies
     def test_policies_are_referred_to_by_their_new_ids(self, mantlet, declare, demo, tmp_path):
         old = str(uuid.uuid4())
         policy = {
@@ -203,7 +190,6 @@ class TestApply:
         assert declare("apply", "-f", mine, "--prune")["Plan"] == []
         assert distribution.id in {one["Id"] for one in distributions(mantlet)}
 
-    @needs_policies
     def test_policies_come_before_what_refers_to_them(self, mantlet, declare, demo, tmp_path):
         project = tmp_path / f"project-{uuid.uuid4()}"
         project.mkdir()
@@ -350,20 +336,8 @@ def source(tmp_path_factory, demo):
     """A process with a few resources of its own."""
     with Mantlet(tmp_path_factory.mktemp("source") / "data") as source:
         client = source.client()
-        policy = ALL_VIEWER
-        if implements("CreateOriginRequestPolicy"):
-            config = {
-                "Name": "everything",
-                "HeadersConfig": {"HeaderBehavior": "allViewer"},
-                "CookiesConfig": {"CookieBehavior": "none"},
-                "QueryStringsConfig": {
-                    "QueryStringBehavior": "whitelist",
-                    "QueryStrings": counted(["q", "page"]),
-                },
-            }
-            made = client.create_origin_request_policy(OriginRequestPolicyConfig=config)
-            policy = made["OriginRequestPolicy"]["Id"]
-        plain = api_distribution(origin_at(demo.port), default=behavior(OriginRequestPolicyId=policy))
+        ids = make_policies(client)
+        plain = api_distribution(origin_at(demo.port), default=behavior(**ids))
         tags = {"Items": [{"Key": "stage", "Value": "prod: blue"}]}
         client.create_distribution_with_tags(
             DistributionConfigWithTags={"DistributionConfig": plain, "Tags": tags}
@@ -379,28 +353,94 @@ def source(tmp_path_factory, demo):
         yield source
 
 
+def make_policies(client):
+    """A policy of each kind, under the names that cache behaviors have for their ids."""
+    names = counted(["q", "page"])
+    queries = {"QueryStringBehavior": "whitelist", "QueryStrings": names}
+    request = {
+        "Name": "everything",
+        "HeadersConfig": {"HeaderBehavior": "allViewer"},
+        "CookiesConfig": {"CookieBehavior": "none"},
+        "QueryStringsConfig": queries,
+    }
+    cache = {
+        "Name": "short",
+        "Comment": "a few seconds",
+        "MinTTL": 0,
+        "DefaultTTL": 5,
+        "MaxTTL": 10,
+        "ParametersInCacheKeyAndForwardedToOrigin": {
+            "EnableAcceptEncodingGzip": True,
+            "EnableAcceptEncodingBrotli": False,
+            "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": counted(["Accept"])},
+            "CookiesConfig": {"CookieBehavior": "none"},
+            "QueryStringsConfig": queries,
+        },
+    }
+    response = {
+        "Name": "guarded",
+        "CorsConfig": {
+            "AccessControlAllowOrigins": counted(["https://app.example.org"]),
+            "AccessControlAllowHeaders": counted(["*"]),
+            "AccessControlAllowMethods": counted(["GET", "POST"]),
+            "AccessControlAllowCredentials": False,
+            "AccessControlMaxAgeSec": 600,
+            "OriginOverride": True,
+        },
+        "SecurityHeadersConfig": {
+            "StrictTransportSecurity": {
+                "Override": True,
+                "IncludeSubdomains": True,
+                "Preload": False,
+                "AccessControlMaxAgeSec": 31536000,
+            },
+            "FrameOptions": {"Override": True, "FrameOption": "DENY"},
+        },
+        "CustomHeadersConfig": counted([{"Header": "X-Team", "Value": "api", "Override": False}]),
+        "RemoveHeadersConfig": counted([{"Header": "Server"}]),
+    }
+    made = {
+        "OriginRequestPolicyId": client.create_origin_request_policy(OriginRequestPolicyConfig=request)[
+            "OriginRequestPolicy"
+        ],
+        "CachePolicyId": client.create_cache_policy(CachePolicyConfig=cache)["CachePolicy"],
+        "ResponseHeadersPolicyId": client.create_response_headers_policy(
+            ResponseHeadersPolicyConfig=response
+        )["ResponseHeadersPolicy"],
+    }
+    return {member: policy["Id"] for member, policy in made.items()}
+
+
 def distributions(mantlet):
     pages = mantlet.client().get_paginator("list_distributions").paginate()
     return [one for page in pages for one in page["DistributionList"].get("Items", [])]
 
 
 def everything(mantlet):
-    """Configurations and tags by caller reference, policies by name."""
+    """Configurations and tags by caller reference, policies by name, ids of policies replaced by names."""
     client = mantlet.client()
-    found = {}
-    names = {}
-    for one in client.list_origin_request_policies(Type="custom")["OriginRequestPolicyList"].get("Items", []):
-        policy = one["OriginRequestPolicy"]
-        names[policy["Id"]] = policy["OriginRequestPolicyConfig"]["Name"]
-        found[names[policy["Id"]]] = policy["OriginRequestPolicyConfig"]
+    policies = list_policies(client)
     for one in distributions(mantlet):
         config = client.get_distribution_config(Id=one["Id"])["DistributionConfig"]
         default = config["DefaultCacheBehavior"]
-        default["OriginRequestPolicyId"] = names.get(
-            default["OriginRequestPolicyId"], default["OriginRequestPolicyId"]
-        )
+        for member in ("OriginRequestPolicyId", "CachePolicyId", "ResponseHeadersPolicyId"):
+            if default.get(member) in policies:
+                default[member] = policies[default[member]]["Name"]
         tags = client.list_tags_for_resource(Resource=one["ARN"])["Tags"]
-        found[config["CallerReference"]] = (config, tags)
+        policies[config["CallerReference"]] = (config, tags)
+    return {key if isinstance(found, tuple) else found["Name"]: found for key, found in policies.items()}
+
+
+def list_policies(client):
+    """Configurations of custom policies by id."""
+    found = {}
+    for kind, call in (
+        ("OriginRequestPolicy", client.list_origin_request_policies),
+        ("CachePolicy", client.list_cache_policies),
+        ("ResponseHeadersPolicy", client.list_response_headers_policies),
+    ):
+        for one in call(Type="custom")[f"{kind}List"].get("Items", []):
+            found[one[kind]["Id"]] = one[kind][f"{kind}Config"]
     return found
 
 

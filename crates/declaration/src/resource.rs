@@ -11,7 +11,7 @@ use crate::conform::{ConformError, Dialect, conform};
 use crate::declared;
 use crate::document::{DocumentError, Node, Place, parse};
 use crate::kind::Kind;
-use crate::reference::{Target, for_each_site, is_marked, mark};
+use crate::reference::{Target, for_each_site, is_marked, mark, resolve};
 
 /// Where something was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +47,9 @@ pub struct Resource {
 
 impl Resource {
     /// What tells it apart from others of its kind, whatever their ids.
-    pub fn natural_key(&self) -> String {
-        self.kind.natural_key(&self.config).unwrap_or_else(|| self.name.clone())
+    /// `known` are the values of names that it may be made of.
+    pub fn natural_key(&self, known: &BTreeMap<String, String>) -> String {
+        self.kind.natural_key(&resolve(&self.config, known)).unwrap_or_else(|| self.name.clone())
     }
 }
 

@@ -102,6 +102,7 @@ impl Writer<'_> {
     fn resource(&mut self, live: &Live, names: &BTreeMap<String, String>) {
         let mut config = live.config.clone();
         remove_deprecated(&mut config);
+        remove_what_the_default_certificate_decides(&mut config);
         self.text.push_str(&format!(
             "\nresource \"{}\" \"{}\" {{\n",
             resource_type(live.kind),
@@ -195,6 +196,15 @@ impl Writer<'_> {
     }
 }
 
+/// With CloudFront's own certificate nothing else can be chosen, and the provider plans a change if it is.
+fn remove_what_the_default_certificate_decides(config: &mut Value) {
+    if let Some(certificate) = config.get_mut("ViewerCertificate").and_then(Value::as_object_mut)
+        && certificate.get("CloudFrontDefaultCertificate") == Some(&Value::Bool(true))
+    {
+        certificate.retain(|name, _| name == "CloudFrontDefaultCertificate");
+    }
+}
+
 /// What is switched off goes without saying where the provider has a block for it.
 fn is_said(name: &str, value: &Value) -> bool {
     let is_off = value["Enabled"] == false && !matches!(name, "StagingDistributionDnsNames");
@@ -246,7 +256,6 @@ fn form(parent: &str, name: &str, value: &Value) -> Form {
         ("LambdaFunctionAssociations", "LambdaFunctionARN") => attribute("lambda_arn"),
         ("GeoRestriction", "Items") => attribute("locations"),
         ("Restrictions", "GeoRestriction") => Form::Block("geo_restriction".to_owned()),
-        // With CloudFront's own certificate nothing else can be chosen.
         ("ViewerCertificate", "CloudFrontDefaultCertificate") if value == false => Form::Left,
         ("ViewerCertificate", "CloudFrontDefaultCertificate") => attribute("cloudfront_default_certificate"),
         ("RealtimeLogConfig", "EndPoints") => block("endpoint"),

@@ -99,7 +99,7 @@ async fn plan(
     let mut known = inventory.known();
     let mut found = Vec::new();
     for resource in &declared {
-        let listed = find(resource, &project, &mut inventory, resources, applied).await?;
+        let listed = find(resource, &project, &known, &mut inventory, resources, applied).await?;
         // The name is the declared one's, whatever else is called so.
         known.remove(&resource.name);
         if let Some(listed) = &listed {
@@ -133,6 +133,7 @@ async fn plan(
 async fn find(
     resource: &Resource,
     project: &str,
+    known: &BTreeMap<String, String>,
     inventory: &mut Inventory,
     resources: &Resources<'_>,
     applied: &Applied,
@@ -141,7 +142,7 @@ async fn find(
     if let Some(listed) = recorded.and_then(|id| inventory.with_id(resource.kind, id)) {
         return Ok(Some(listed.clone()));
     }
-    let found = inventory.find(resource, resources).await?;
+    let found = inventory.find(resource, known, resources).await?;
     let owner = found.as_ref().and_then(|listed| applied.project(resource.kind, &listed.id));
     match owner {
         Some(owner) if owner != project => bail!(

@@ -104,7 +104,7 @@ struct Importing<'a> {
 
 impl Importing<'_> {
     async fn import(&mut self, resource: &Resource, inventory: &mut Inventory) -> Result<Outcome> {
-        if let Some(listed) = inventory.find(resource, self.resources).await? {
+        if let Some(listed) = inventory.find(resource, &self.known, self.resources).await? {
             return self.compare(resource, listed).await;
         }
         let wanting = unmet(resource, &self.known, &self.names);

@@ -60,13 +60,14 @@ impl Inventory {
         known
     }
 
-    /// The resource that is there for a declared one, by its natural key.
+    /// The resource that is there for a declared one, by its natural key. `known` are the values of names.
     pub(crate) async fn find(
         &mut self,
         resource: &Resource,
+        known: &BTreeMap<String, String>,
         resources: &Resources<'_>,
     ) -> Result<Option<Listed>> {
-        let key = resource.natural_key();
+        let key = resource.natural_key(known);
         if resource.kind.has_name() {
             let mut own = self.own();
             let is_it =
