@@ -8,7 +8,7 @@ import pytest
 
 from harness.config import api_distribution, behavior, counted, origin_at
 from harness.mantlet import Mantlet, clean_environment, command
-from test_terraform import cli_config, need_terraform
+from harness.terraform import PATIENCE, Terraform
 
 DISTRIBUTION = """\
 Kind: Distribution
@@ -275,39 +275,17 @@ class TestExport:
         before = source.client().get_distribution_config(Id=id)["DistributionConfig"]
         assert made["DistributionConfig"] == before
 
-    @pytest.mark.timeout(300)
+    @pytest.mark.timeout(PATIENCE + 60)
     def test_terraform_takes_it_over(self, source, tmp_path):
-        program = need_terraform()
-        exported = command(
-            "export", "--format", "terraform", "--output", tmp_path / "tf", "--data-dir", source.data_dir
-        )
+        where = ("--output", tmp_path / "tf", "--data-dir", source.data_dir)
+        exported = command("export", "--format", "terraform", *where)
         assert exported.returncode == 0, exported.stderr
-        (tmp_path / "tf" / "provider.tf").write_text(PROVIDER.replace("ENDPOINT", source.api_url))
-        key, secret = source.credentials
-        environment = clean_environment(
-            AWS_ACCESS_KEY_ID=key,
-            AWS_SECRET_ACCESS_KEY=secret,
-            TF_CLI_CONFIG_FILE=str(cli_config(tmp_path)),
-            TF_IN_AUTOMATION="1",
-            CHECKPOINT_DISABLE="1",
-        )
+        (tmp_path / "provider.tf").write_text(PROVIDER)
+        terraform = Terraform(source, tmp_path / "tf", tmp_path / "provider.tf")
 
-        def terraform(*arguments):
-            return subprocess.run(
-                [program, *arguments, "-no-color"],
-                cwd=tmp_path / "tf",
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=240,
-                check=False,
-            )
-
-        for step in (["init", "-input=false"], ["validate"]):
-            done = terraform(*step)
-            assert done.returncode == 0, done.stdout + done.stderr
-        plan = terraform("plan", "-input=false")
-        assert "0 to add, 0 to change, 0 to destroy" in plan.stdout, plan.stdout + plan.stderr
+        terraform("validate")
+        plan = terraform("plan", "-input=false").stdout
+        assert "5 to import, 0 to add, 0 to change, 0 to destroy" in plan, plan
 
     def test_nothing_is_written_over(self, source, tmp_path):
         arguments = ("export", "--output", tmp_path, "--data-dir", source.data_dir)
@@ -318,14 +296,16 @@ class TestExport:
 
 
 PROVIDER = """
+variable "endpoint" { type = string }
+
 provider "aws" {
   region                      = "us-east-1"
   skip_credentials_validation = true
   skip_metadata_api_check     = true
   skip_requesting_account_id  = true
   endpoints {
-    cloudfront = "ENDPOINT"
-    sts        = "ENDPOINT"
+    cloudfront = var.endpoint
+    sts        = var.endpoint
   }
 }
 """
