@@ -20,14 +20,15 @@ pub(crate) mod tags;
 pub(crate) mod web_acl_association;
 
 #[cfg(test)]
+mod association_tests;
+#[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]
 mod distributions_by_tests;
 #[cfg(test)]
-mod invalidations_tests;
-mod association_tests;
-#[cfg(test)]
 mod family_tests;
+#[cfg(test)]
+mod invalidations_tests;
 #[cfg(test)]
 mod round_trip_tests;
 #[cfg(test)]
