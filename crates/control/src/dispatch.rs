@@ -6,7 +6,9 @@ use aws_api::{
 
 use crate::control::{Caller, Control};
 use crate::operations::{
-    aliases, cache_policies, continuous_deployment_policies, distributions, distributions_by, identity, invalidations, key_groups, monitoring_subscriptions, origin_access_controls, origin_request_policies, public_keys, realtime_log_configs, response_headers_policies, staging, tags, web_acl_association,
+    aliases, cache_policies, continuous_deployment_policies, distributions, distributions_by, identity,
+    invalidations, key_groups, monitoring_subscriptions, origin_access_controls, origin_request_policies,
+    public_keys, realtime_log_configs, response_headers_policies, staging, tags, web_acl_association,
 };
 
 /// Writes the table of implemented operations, and the function that performs them.

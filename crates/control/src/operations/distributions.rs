@@ -569,7 +569,12 @@ pub(super) async fn warn(control: &Control, caller: &Caller, stored: &StoredDist
     let _said = caller.warnings.set(warnings);
 }
 
-pub(super) fn report_deployment(id: &str, revision: store::Revision, config: &DistributionConfig, snapshot: &Snapshot) {
+pub(super) fn report_deployment(
+    id: &str,
+    revision: store::Revision,
+    config: &DistributionConfig,
+    snapshot: &Snapshot,
+) {
     let not_enforced = unenforced_settings(config, snapshot).join(", ");
     tracing::info!(distribution = id, %revision, not_enforced, "Deploying a distribution");
 }

@@ -30,7 +30,7 @@ fn check<T: std::fmt::Debug>(result: Result<T, ApiError>, expect: (u16, &str)) {
 
 impl TestControl {
     /// The id of a distribution whose default cache behavior or else was changed.
-    async fn made(&self, reference: &str, change: impl FnOnce(&mut DistributionConfig)) -> String {
+    async fn user(&self, reference: &str, change: impl FnOnce(&mut DistributionConfig)) -> String {
         let mut config = distribution_config(reference);
         change(&mut config);
         self.create_distribution(config).await
@@ -66,7 +66,7 @@ impl TestControl {
         Ok(listed.distribution_list.unwrap())
     }
 
-    async fn associate(&self, id: &str, arn: &str, etag: Option<&str>) -> Result<String, ApiError> {
+    async fn put_web_acl_on(&self, id: &str, arn: &str, etag: Option<&str>) -> Result<String, ApiError> {
         let input = AssociateDistributionWebACLRequest {
             id: id.to_owned(),
             web_acl_arn: arn.to_owned(),
@@ -77,7 +77,7 @@ impl TestControl {
         Ok(associated.etag.unwrap())
     }
 
-    async fn disassociate(&self, id: &str, etag: Option<&str>) -> Result<String, ApiError> {
+    async fn take_web_acl_off(&self, id: &str, etag: Option<&str>) -> Result<String, ApiError> {
         let input =
             DisassociateDistributionWebACLRequest { id: id.to_owned(), if_match: etag.map(str::to_owned) };
         let disassociated = web_acl_association::disassociate(&self.control, &self.caller, input).await?;
@@ -93,11 +93,11 @@ fn ids(list: &DistributionList) -> Vec<String> {
 async fn users_of_policies_are_listed_whatever_behavior_uses_them() {
     let test = TestControl::new().await;
     let one = test
-        .made("a", |config| {
+        .user("a", |config| {
             config.default_cache_behavior.response_headers_policy_id = Some(SECURITY_HEADERS_ID.to_owned());
         })
         .await;
-    let other = test.made("b", |config| config.default_cache_behavior.origin_request_policy_id = None).await;
+    let other = test.user("b", |config| config.default_cache_behavior.origin_request_policy_id = None).await;
     let mut both = vec![one.clone(), other];
     both.sort();
     let by_cache_policy = test.by_cache_policy(CACHING_DISABLED_ID, None, None).await.unwrap();
@@ -144,7 +144,7 @@ async fn pages_hold_what_is_there_throughout_once_whatever_comes_and_goes() {
     let test = TestControl::new().await;
     let mut made = Vec::new();
     for number in 0..7 {
-        made.push(test.made(&number.to_string(), |_| {}).await);
+        made.push(test.user(&number.to_string(), |_| {}).await);
     }
     made.sort();
     let first = test.by_cache_policy(CACHING_DISABLED_ID, None, Some("3")).await.unwrap();
@@ -159,7 +159,7 @@ async fn pages_hold_what_is_there_throughout_once_whatever_comes_and_goes() {
         config
     })
     .await;
-    let added = test.made("added", |_| {}).await;
+    let added = test.user("added", |_| {}).await;
     let mut shown = first.items().to_vec();
     let mut marker = first.next_marker;
     while let Some(after) = marker {
@@ -189,7 +189,7 @@ async fn real_time_log_configurations_are_named_or_their_arn_is_given() {
     let key = resource_key(ACCOUNT, Kind::RealtimeLogConfig, "logs");
     test.control.commit(Change::default().put(key, b"{}".to_vec())).await.unwrap();
     let id = test
-        .made("a", |config| config.default_cache_behavior.realtime_log_config_arn = Some(arn.clone()))
+        .user("a", |config| config.default_cache_behavior.realtime_log_config_arn = Some(arn.clone()))
         .await;
     let by = async |name: Option<&str>, arn: Option<&str>| {
         let input = ListDistributionsByRealtimeLogConfigRequest {
@@ -211,10 +211,10 @@ async fn real_time_log_configurations_are_named_or_their_arn_is_given() {
 #[tokio::test]
 async fn distributions_are_listed_by_their_web_acl_and_by_having_none() {
     let test = TestControl::with(|settings| settings.accept_unenforced = true).await;
-    let with = test.made("a", |config| config.web_acl_id = Some(WEB_ACL.to_owned())).await;
+    let with = test.user("a", |config| config.web_acl_id = Some(WEB_ACL.to_owned())).await;
     let mut without = Vec::new();
     for number in 0..5 {
-        without.push(test.made(&number.to_string(), |_| {}).await);
+        without.push(test.user(&number.to_string(), |_| {}).await);
     }
     without.sort();
     assert_eq!(ids(&test.by_web_acl(WEB_ACL, None, None).await.unwrap()), [with]);
@@ -239,8 +239,8 @@ async fn distributions_are_listed_by_their_web_acl_and_by_having_none() {
 #[tokio::test]
 async fn distributions_are_listed_by_their_connection_mode() {
     let test = TestControl::with(|settings| settings.accept_unenforced = true).await;
-    let direct = test.made("a", |_| {}).await;
-    let tenants = test.made("b", |config| config.connection_mode = Some(ConnectionMode::TenantOnly)).await;
+    let direct = test.user("a", |_| {}).await;
+    let tenants = test.user("b", |config| config.connection_mode = Some(ConnectionMode::TenantOnly)).await;
     for (mode, expect) in [(ConnectionMode::Direct, direct), (ConnectionMode::TenantOnly, tenants)] {
         let input = ListDistributionsByConnectionModeRequest {
             connection_mode: mode,
@@ -256,17 +256,17 @@ async fn distributions_are_listed_by_their_connection_mode() {
 #[tokio::test]
 async fn a_web_acl_is_put_on_and_taken_off() {
     let test = TestControl::with(|settings| settings.accept_unenforced = true).await;
-    let id = test.made("a", |_| {}).await;
+    let id = test.user("a", |_| {}).await;
     let etag = test.etag(&id).await;
-    check(test.associate(&id, WEB_ACL, None).await, (400, "InvalidIfMatchVersion"));
-    check(test.associate("E00000000000AB", WEB_ACL, Some(&etag)).await, (404, "EntityNotFound"));
-    check(test.associate(&id, WEB_ACL, Some(OTHER_ETAG)).await, (412, "PreconditionFailed"));
-    check(test.associate(&id, "acl", Some(&etag)).await, (400, "InvalidArgument"));
-    let on = test.associate(&id, WEB_ACL, Some(&etag)).await.unwrap();
+    check(test.put_web_acl_on(&id, WEB_ACL, None).await, (400, "InvalidIfMatchVersion"));
+    check(test.put_web_acl_on("E00000000000AB", WEB_ACL, Some(&etag)).await, (404, "EntityNotFound"));
+    check(test.put_web_acl_on(&id, WEB_ACL, Some(OTHER_ETAG)).await, (412, "PreconditionFailed"));
+    check(test.put_web_acl_on(&id, "acl", Some(&etag)).await, (400, "InvalidArgument"));
+    let on = test.put_web_acl_on(&id, WEB_ACL, Some(&etag)).await.unwrap();
     assert_eq!((test.etag(&id).await, test.web_acl(&id).await.as_str()), (on.clone(), WEB_ACL));
-    check(test.disassociate(&id, Some(&etag)).await, (412, "PreconditionFailed"));
-    check(test.disassociate("E00000000000AB", Some(&on)).await, (404, "EntityNotFound"));
-    let off = test.disassociate(&id, Some(&on)).await.unwrap();
+    check(test.take_web_acl_off(&id, Some(&etag)).await, (412, "PreconditionFailed"));
+    check(test.take_web_acl_off("E00000000000AB", Some(&on)).await, (404, "EntityNotFound"));
+    let off = test.take_web_acl_off(&id, Some(&on)).await.unwrap();
     assert_eq!((test.etag(&id).await, test.web_acl(&id).await.as_str()), (off, ""));
     assert_eq!(test.by_web_acl(WEB_ACL, None, None).await.unwrap().quantity, 0);
 }
@@ -275,14 +275,14 @@ async fn a_web_acl_is_put_on_and_taken_off() {
 async fn a_web_acl_that_nothing_enforces_is_refused_and_can_always_be_taken_off() {
     let mut test = TestControl::with(|settings| settings.accept_unenforced = true).await;
     let id = test
-        .made("a", |config| {
+        .user("a", |config| {
             config.web_acl_id = Some(WEB_ACL.to_owned());
             config.connection_mode = Some(ConnectionMode::TenantOnly);
         })
         .await;
     test.no_longer_accept_unenforced();
     let etag = test.etag(&id).await;
-    check(test.associate(&id, WEB_ACL, Some(&etag)).await, (400, "UnsupportedOperation"));
-    test.disassociate(&id, Some(&etag)).await.unwrap();
+    check(test.put_web_acl_on(&id, WEB_ACL, Some(&etag)).await, (400, "UnsupportedOperation"));
+    test.take_web_acl_off(&id, Some(&etag)).await.unwrap();
     assert_eq!(test.web_acl(&id).await, "");
 }

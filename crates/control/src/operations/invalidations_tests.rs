@@ -24,7 +24,7 @@ fn batch(caller_reference: &str, paths: &[&str]) -> InvalidationBatch {
 }
 
 impl TestControl {
-    async fn distribution(&self) -> String {
+    async fn new_distribution(&self) -> String {
         self.create_distribution(distribution_config("a")).await
     }
 
@@ -62,7 +62,7 @@ impl TestControl {
 #[tokio::test]
 async fn an_invalidation_is_completed_at_once_and_read_as_it_was_made() {
     let test = TestControl::new().await;
-    let id = test.distribution().await;
+    let id = test.new_distribution().await;
     let made = test.invalidate(&id, batch("a", &["/a", "/b/*?x=*"])).await.unwrap();
     assert_eq!(made.status, "Completed");
     assert_eq!(made.invalidation_batch, batch("a", &["/a", "/b/*?x=*"]));
@@ -76,7 +76,7 @@ async fn an_invalidation_is_completed_at_once_and_read_as_it_was_made() {
 #[tokio::test]
 async fn the_same_request_again_makes_nothing_and_another_one_is_told() {
     let test = TestControl::new().await;
-    let id = test.distribution().await;
+    let id = test.new_distribution().await;
     let made = test.invalidate(&id, batch("a", &["/a", "/b"])).await.unwrap();
     assert_eq!(test.invalidate(&id, batch("a", &["/b", "/a"])).await.unwrap(), made);
     check(test.invalidate(&id, batch("a", &["/a"])).await, (409, "InvalidationBatchAlreadyExists"));
@@ -88,7 +88,7 @@ async fn the_same_request_again_makes_nothing_and_another_one_is_told() {
 #[tokio::test]
 async fn batches_that_are_not_right_are_refused_by_name() {
     let test = TestControl::with(|settings| settings.quotas.paths_per_invalidation = 3).await;
-    let id = test.distribution().await;
+    let id = test.new_distribution().await;
     for path in ["a", "", "*", "/a b", "/ü", "/a\n", &format!("/{}", "a".repeat(4000))] {
         check(test.invalidate(&id, batch("a", &[path])).await, (400, "InvalidArgument"));
     }
@@ -106,7 +106,7 @@ async fn batches_that_are_not_right_are_refused_by_name() {
 #[tokio::test]
 async fn lists_begin_with_the_newest_and_pages_do_not_shift() {
     let test = TestControl::new().await;
-    let id = test.distribution().await;
+    let id = test.new_distribution().await;
     let mut made = Vec::new();
     for number in 0..5 {
         made.push(test.invalidate(&id, batch(&number.to_string(), &["/"])).await.unwrap().id);
@@ -130,7 +130,7 @@ async fn lists_begin_with_the_newest_and_pages_do_not_shift() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_at_once_none_is_lost() {
     let test = std::sync::Arc::new(TestControl::new().await);
-    let id = test.distribution().await;
+    let id = test.new_distribution().await;
     let tasks = (0..16).map(|number| {
         let (test, id) = (test.clone(), id.clone());
         // Two of each reference.
