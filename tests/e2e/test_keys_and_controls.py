@@ -181,7 +181,9 @@ class TestKeyGroups:
         assert refused(Items=[]) == (400, "InvalidArgument")
         assert refused(Items=["K0000000000000"]) == (400, "InvalidArgument")
         assert refused(Items=[f"K{number}" for number in range(6)]) == (400, "TooManyPublicKeysInKeyGroup")
-        config = distribution_config(default=behavior(TrustedKeyGroups={"Enabled": True, **counted([MISSING])}))
+        config = distribution_config(
+            default=behavior(TrustedKeyGroups={"Enabled": True, **counted([MISSING])})
+        )
         missing = refusal(cloudfront.create_distribution, DistributionConfig=config)
         assert missing == (400, "TrustedKeyGroupDoesNotExist")
 
@@ -228,8 +230,7 @@ class TestOriginAccessControls:
 
     def test_pages(self, cloudfront):
         made = [
-            cloudfront.create_origin_access_control(OriginAccessControlConfig=self.config())
-            for _ in range(3)
+            cloudfront.create_origin_access_control(OriginAccessControlConfig=self.config()) for _ in range(3)
         ]
         listed = pages(cloudfront.list_origin_access_controls, "OriginAccessControlList")
         ids = [one["OriginAccessControl"]["Id"] for one in made]
@@ -275,7 +276,10 @@ class TestRealtimeLogConfigs:
         assert got["RealtimeLogConfig"] == made["RealtimeLogConfig"]
         updated = cloudfront.update_realtime_log_config(**{**config, "SamplingRate": 7})
         assert updated["RealtimeLogConfig"]["SamplingRate"] == 7
-        assert refusal(cloudfront.create_realtime_log_config, **config) == (409, "RealtimeLogConfigAlreadyExists")
+        assert refusal(cloudfront.create_realtime_log_config, **config) == (
+            409,
+            "RealtimeLogConfigAlreadyExists",
+        )
 
         logging = distribution_config(default=behavior(RealtimeLogConfigArn=arn))
         used = cloudfront.create_distribution(DistributionConfig=logging)["Distribution"]["Id"]
@@ -338,7 +342,8 @@ class TestContinuousDeployment:
         made = cloudfront.create_continuous_deployment_policy(ContinuousDeploymentPolicyConfig=config)
         policy = made["ContinuousDeploymentPolicy"]
         assert policy["ContinuousDeploymentPolicyConfig"] == config
-        in_use = refusal(cloudfront.create_continuous_deployment_policy, ContinuousDeploymentPolicyConfig=config)
+        again = cloudfront.create_continuous_deployment_policy
+        in_use = refusal(again, ContinuousDeploymentPolicyConfig=config)
         assert in_use == (409, "StagingDistributionInUse")
 
         def attach(config):
@@ -371,7 +376,8 @@ class TestContinuousDeployment:
     def test_refusals(self, cloudfront):
         made = cloudfront.create_distribution(DistributionConfig=distribution_config())["Distribution"]
         config = self.policy(made["DomainName"])
-        refused = refusal(cloudfront.create_continuous_deployment_policy, ContinuousDeploymentPolicyConfig=config)
+        create = cloudfront.create_continuous_deployment_policy
+        refused = refusal(create, ContinuousDeploymentPolicyConfig=config)
         assert refused == (400, "InvalidArgument")
         with_policy = distribution_config(ContinuousDeploymentPolicyId=str(uuid.uuid4()))
         refused = refusal(cloudfront.create_distribution, DistributionConfig=with_policy)
@@ -380,7 +386,9 @@ class TestContinuousDeployment:
 
     def test_pages(self, cloudfront):
         staging = [
-            cloudfront.create_distribution(DistributionConfig=distribution_config(Staging=True))["Distribution"]
+            cloudfront.create_distribution(DistributionConfig=distribution_config(Staging=True))[
+                "Distribution"
+            ]
             for _ in range(3)
         ]
         made = [
