@@ -85,13 +85,11 @@ fn unknown(file: &File<'_>, document: &Node) -> Skipped {
 /// A whole resource: its id and its configuration, or its settings themselves.
 fn read_whole(file: &File<'_>, kind: Kind, node: &Node, reading: &mut Reading) -> Result<(), ConformError> {
     let id = node.get("Id").or_else(|| node.get("ARN")).and_then(Node::as_text);
-    match node.get(kind.config_member()) {
-        Some(config) => read_config(file, kind, id, config, reading),
-        None => {
-            let settings = without(node, &["Id", "ARN", "CreatedTime", "LastModifiedTime"]);
-            read_config(file, kind, id, &settings, reading)
-        }
+    if let Some(config) = node.get(kind.config_member()) {
+        return read_config(file, kind, id, config, reading);
     }
+    let settings = without(node, &["Id", "ARN", "CreatedTime", "LastModifiedTime"]);
+    read_config(file, kind, id, &settings, reading)
 }
 
 fn read_config(

@@ -86,13 +86,15 @@ fn is_name(text: &str) -> bool {
 fn with_marks(node: &Node) -> Result<Node, ConformError> {
     let place = node.place;
     let value = match (&node.value, node.only_entry()) {
-        (_, Some(("Ref" | "Fn::GetAtt", name))) => match name.as_text() {
-            Some(name) => return Ok(Node::text(place, mark(name))),
-            None => {
-                let fault = "write the name of a resource".to_owned();
-                return Err(ConformError { place, path: "Ref".to_owned(), fault, needs: None });
-            }
-        },
+        (_, Some(("Ref" | "Fn::GetAtt", name))) => {
+            let fault = || ConformError {
+                place,
+                path: "Ref".to_owned(),
+                fault: "write the name of a resource".to_owned(),
+                needs: None,
+            };
+            return Ok(Node::text(place, mark(name.as_text().ok_or_else(fault)?)));
+        }
         (_, Some((function, _))) if function.starts_with("Fn::") => {
             let fault = "of CloudFormation's functions only Ref and GetAtt stand in a declaration".to_owned();
             return Err(ConformError { place, path: function.to_owned(), fault, needs: None });

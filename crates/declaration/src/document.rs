@@ -137,7 +137,7 @@ pub(crate) fn place_of(bytes: &[u8], index: usize) -> Place {
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
     let is_character_start = |byte: &&u8| (**byte & 0xC0) != 0x80;
     Place {
-        line: before.iter().filter(|byte| **byte == b'\n').count() + 1,
+        line: memchr::memchr_iter(b'\n', before).count() + 1,
         column: before[line_start..].iter().filter(is_character_start).count() + 1,
     }
 }

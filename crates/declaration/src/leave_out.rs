@@ -21,19 +21,18 @@ fn prune(value: &mut Value, marks: &BTreeSet<String>) {
     match value {
         Value::Array(items) => {
             items.retain(|item| !is_left_out(item, marks) && !is_about(item, marks));
-            items.iter_mut().for_each(|item| prune(item, marks));
+            for item in items {
+                prune(item, marks);
+            }
         }
         Value::Object(members) => {
             // CloudFront requires this one, and takes an empty one for none ("S3OriginConfig").
             if members.get("OriginAccessIdentity").is_some_and(|identity| is_left_out(identity, marks)) {
                 members.insert("OriginAccessIdentity".to_owned(), "".into());
             }
-            let had_certificate =
-                members.contains_key("ACMCertificateArn") || members.contains_key("IAMCertificateId");
+            let certificates = count_certificates(members);
             members.retain(|_, value| !is_left_out(value, marks));
-            let has_certificate =
-                members.contains_key("ACMCertificateArn") || members.contains_key("IAMCertificateId");
-            if had_certificate && !has_certificate {
+            if count_certificates(members) < certificates {
                 *value = json!({"CloudFrontDefaultCertificate": true});
                 return;
             }
@@ -42,6 +41,10 @@ fn prune(value: &mut Value, marks: &BTreeSet<String>) {
         }
         _ => {}
     }
+}
+
+fn count_certificates(members: &serde_json::Map<String, Value>) -> usize {
+    ["ACMCertificateArn", "IAMCertificateId"].iter().filter(|name| members.contains_key(**name)).count()
 }
 
 fn is_left_out(value: &Value, marks: &BTreeSet<String>) -> bool {

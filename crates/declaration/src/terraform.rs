@@ -103,11 +103,9 @@ impl Writer<'_> {
         let mut config = live.config.clone();
         remove_deprecated(&mut config);
         remove_what_the_default_certificate_decides(&mut config);
-        self.text.push_str(&format!(
-            "\nresource \"{}\" \"{}\" {{\n",
-            resource_type(live.kind),
-            label(live, names)
-        ));
+        let head = format!("resource \"{}\" \"{}\" {{", resource_type(live.kind), label(live, names));
+        self.line(0, "");
+        self.line(0, &head);
         if let Value::Object(members) = &config {
             self.members(live.kind.name(), members, 1);
         }
@@ -127,7 +125,7 @@ impl Writer<'_> {
                 Form::Left => {}
                 Form::Unknown => self.line(depth, &format!("# The provider does not know {name}.")),
                 Form::Attribute(attribute) => {
-                    self.attribute(&attribute, items_of(value).unwrap_or(value), depth)
+                    self.attribute(&attribute, items_of(value).unwrap_or(value), depth);
                 }
                 Form::Block(block) => self.blocks(&block, name, value, depth),
                 Form::ItemsBlock(block) => {
@@ -218,6 +216,7 @@ fn items_of(value: &Value) -> Option<&Value> {
 }
 
 /// The provider's words, where they are not the API's in small letters (documentation of `aws_cloudfront_…`).
+#[expect(clippy::match_same_arms, reason = "in the order of what they are about")]
 fn form(parent: &str, name: &str, value: &Value) -> Form {
     let attribute = |text: &str| Form::Attribute(text.to_owned());
     let block = |text: &str| Form::Block(text.to_owned());

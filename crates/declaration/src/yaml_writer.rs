@@ -90,13 +90,14 @@ fn single(value: &Value) -> String {
     }
 }
 
+/// What YAML 1.1 or 1.2 reads as a boolean, as nothing or as a number.
+const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan"];
+
 /// A text without quotation marks where nobody can take it for anything else; else as JSON, which is YAML too.
 fn scalar_text(text: &str) -> String {
     let is_plain_start = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
     let is_plain =
         text.chars().all(|character| character.is_ascii_alphanumeric() || "-_./".contains(character));
-    // What YAML 1.1 or 1.2 reads as a boolean, as nothing or as a number.
-    const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "nan"];
     let is_word = WORDS.contains(&text.to_ascii_lowercase().as_str());
     if is_plain_start && is_plain && !is_word { text.to_owned() } else { Value::from(text).to_string() }
 }

@@ -160,18 +160,13 @@ impl<'a> Evaluation<'a> {
             let after = &rest[start + 2..];
             let end = after.find('}').ok_or_else(|| fault(place, path, "${ without its brace; close it"))?;
             let name = after[..end].trim();
-            match name.strip_prefix('!') {
-                Some(literal) => result.push_str(&format!("${{{literal}}}")),
-                None => {
-                    let own = variables.iter().find(|(known, _)| known == name);
-                    let value = match own {
-                        Some((_, node)) => self.text(node, path)?,
-                        None => self.value_of(name),
-                    };
-                    self.spend(value.len(), place, path)?;
-                    result.push_str(&value);
-                }
-            }
+            let value = match (name.strip_prefix('!'), variables.iter().find(|(known, _)| known == name)) {
+                (Some(literal), _) => format!("${{{literal}}}"),
+                (None, Some((_, node))) => self.text(node, path)?,
+                (None, None) => self.value_of(name),
+            };
+            self.spend(value.len(), place, path)?;
+            result.push_str(&value);
             rest = &after[end + 1..];
         }
         result.push_str(rest);

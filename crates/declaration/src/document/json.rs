@@ -87,10 +87,10 @@ impl<'a> Reader<'a> {
 
 /// What an escape brought in: our own marks must not come from outside.
 fn checked(text: String, place: Place) -> Result<String, DocumentError> {
-    match text.contains(['\u{1}', '\u{2}']) {
-        true => Err(DocumentError::new(place, "a control character; remove it")),
-        false => Ok(text),
+    if text.contains(['\u{1}', '\u{2}']) {
+        return Err(DocumentError::new(place, "a control character; remove it"));
     }
+    Ok(text)
 }
 
 /// Where each line begins, in bytes.
