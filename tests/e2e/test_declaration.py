@@ -77,6 +77,7 @@ class TestImport:
 
         assert made["Outcome"] == "created"
         assert "ViewerProtocolPolicy" in made["Enforced"]
+        assert made["NotEnforced"] == []
         assert mantlet.viewer(made["DomainName"]).get("/healthz").status == 200
         again = declare("import", printed)["Resources"][0]
         assert (again["Outcome"], again["Id"], again["Kept"]) == ("exists", made["Id"], [])

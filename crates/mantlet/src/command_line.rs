@@ -291,6 +291,7 @@ Examples:
 
 #[derive(Debug, Args)]
 #[command(after_long_help = APPLY_EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ApplyFlags {
     /// A file, or a directory with .yaml, .yml and .json files. Repeat it for several.
     #[arg(short = 'f', long = "file", value_name = "PATH", required = true)]

@@ -190,7 +190,7 @@ fn deletions(steps: &[Step], project: &str, inventory: &Inventory, applied: &App
         })
     });
     let mut gone: Vec<Step> = gone.collect();
-    gone.sort_by(|one, other| other.kind.cmp(&one.kind));
+    gone.sort_by_key(|step| std::cmp::Reverse(step.kind));
     gone
 }
 
@@ -265,7 +265,7 @@ async fn perform(
     let mut to_deploy = Vec::new();
     let tell = |line: &str| {
         if !flags.json {
-            eprintln!("{line}")
+            eprintln!("{line}");
         }
     };
     for index in 0..plan.steps.len() {

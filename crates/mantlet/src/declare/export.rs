@@ -91,5 +91,6 @@ fn write(directory: &Path, files: &[ExportedFile]) -> Result<()> {
         let path = directory.join(&file.name);
         fs::write(&path, &file.text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    print(&files.iter().map(|file| format!("{}\n", directory.join(&file.name).display())).collect::<String>())
+    let paths: Vec<_> = files.iter().map(|file| directory.join(&file.name).display().to_string()).collect();
+    print(&(paths.join("\n") + "\n"))
 }

@@ -11,6 +11,7 @@ use declaration::reference::resolve;
 use declaration::{
     Kind, Resource, Settings, Skipped, external_names, leave_out, probe, read_foreign, settings,
 };
+use edge_config::Snapshot;
 use serde_json::{Value, json};
 
 use super::applied::Applied;
@@ -22,6 +23,9 @@ use crate::data_dir::DataDir;
 use crate::resources::{Listed, Resources};
 use crate::running::Running;
 use crate::stdout::print;
+
+/// Managed-CachingDisabled ("Use managed cache policies").
+const CACHING_DISABLED: &str = "4135ea2d-6df8-44a3-9df3-4b5a84be39ad";
 
 /// What became of one resource.
 enum Outcome {
@@ -70,12 +74,17 @@ pub(crate) async fn import(flags: &ImportFlags) -> Result<()> {
     known.extend(given);
 
     let declared = order(without(reading.resources, &left_out))?;
-    let mut importing =
-        Importing { known, names: BTreeSet::new(), dry_run: flags.dry_run, resources: &resources };
+    let mut importing = Importing {
+        known,
+        names: BTreeSet::new(),
+        dry_run: flags.dry_run,
+        resources: &resources,
+        disable_caching: BTreeMap::new(),
+    };
     let mut items = Vec::new();
     for resource in declared {
         let outcome = importing.import(&resource, &mut inventory).await?;
-        let settings = fate(&resource);
+        let settings = importing.fate(&resource);
         items.push(Item { resource, outcome, settings });
     }
     for item in &items {
@@ -100,6 +109,9 @@ struct Importing<'a> {
     names: BTreeSet<String>,
     dry_run: bool,
     resources: &'a Resources<'a>,
+    /// Imported policies that keep nothing: to the control plane, which is asked without them, they are the managed
+    /// one that does the same.
+    disable_caching: BTreeMap<String, String>,
 }
 
 impl Importing<'_> {
@@ -136,21 +148,28 @@ impl Importing<'_> {
         Ok(Outcome::Exists(listed, differences))
     }
 
+    /// What becomes of each setting, by what the control plane says of it.
+    fn fate(&mut self, resource: &Resource) -> Settings {
+        if resource.kind == Kind::CachePolicy && resource.config["MaxTTL"] == 0 {
+            self.disable_caching.insert(resource.name.clone(), CACHING_DISABLED.to_owned());
+        }
+        let asked = if resource.kind == Kind::Distribution {
+            let config = resolve(&resource.config, &self.disable_caching);
+            let config = resolve(&config, &self.known);
+            completed(resource.kind, &config, &control::complete_distribution_config)
+        } else {
+            probe()
+        };
+        let typed =
+            aws_api::from_json::<DistributionConfig>(asked.to_string().as_bytes()).unwrap_or_default();
+        let unenforced = control::unenforced_settings(&typed, &Snapshot::default());
+        settings(resource.kind, &resource.config, &unenforced)
+    }
+
     fn learn(&mut self, resource: &Resource, listed: &Listed) {
         self.names.insert(resource.name.clone());
         learn_listed(&mut self.known, &resource.name, listed);
     }
-}
-
-/// What becomes of each setting, by what the control plane says of it.
-fn fate(resource: &Resource) -> Settings {
-    let asked = if resource.kind == Kind::Distribution {
-        completed(resource.kind, &resource.config, &control::complete_distribution_config)
-    } else {
-        probe()
-    };
-    let typed = aws_api::from_json::<DistributionConfig>(asked.to_string().as_bytes()).unwrap_or_default();
-    settings(resource.kind, &resource.config, &control::unenforced_settings(&typed))
 }
 
 impl Report {

@@ -7,8 +7,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use aws_api::cloudfront::{
-    CacheBehaviors, DistributionConfig, GetCachePolicyConfigRequest, GetDistributionConfigRequest, GetOriginRequestPolicyConfigRequest,
-    GetResponseHeadersPolicyConfigRequest, ListDistributionsRequest, operation,
+    CacheBehaviors, DistributionConfig, GetCachePolicyConfigRequest, GetDistributionConfigRequest,
+    GetOriginRequestPolicyConfigRequest, GetResponseHeadersPolicyConfigRequest, ListDistributionsRequest,
+    operation,
 };
 use aws_api::limits::REQUEST_BODY_BYTES_MAX;
 use aws_api::{from_json, to_json};
