@@ -21,18 +21,22 @@ use crate::managed;
 use crate::quotas::Quotas;
 
 /// What is wrong with a change of a good policy: the code and a part of the message; or nothing.
-type Expect<'a> = Option<(&'a str, &'a str)>;
+#[derive(Clone, Copy, Debug)]
+enum Expect<'a> {
+    Fine,
+    Refused(&'a str, &'a str),
+}
 
-const FINE: Expect<'static> = None;
+const FINE: Expect<'static> = Expect::Fine;
 
 fn invalid(message: &str) -> Expect<'_> {
-    Some(("InvalidArgument", message))
+    Expect::Refused("InvalidArgument", message)
 }
 
 fn expect(result: Result<(), ApiError>, expect: Expect<'_>) {
     match (result, expect) {
-        (Ok(()), None) => {}
-        (Err(error), Some((code, message))) => {
+        (Ok(()), Expect::Fine) => {}
+        (Err(error), Expect::Refused(code, message)) => {
             assert_eq!((error.code, error.status), (code, 400), "{}", error.message);
             assert!(error.message.contains(message), "{:?} has no {message:?}", error.message);
         }
@@ -212,12 +216,12 @@ mod cache {
         let names = numbered(11, 2);
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         check_headers(&names[..10], FINE);
-        check_headers(&names, Some(("TooManyHeadersInCachePolicy", "more than 10")));
+        check_headers(&names, Expect::Refused("TooManyHeadersInCachePolicy", "more than 10"));
         let cookies = |key: &mut ParametersInCacheKeyAndForwardedToOrigin| {
             key.cookies_config.cookie_behavior = CachePolicyCookieBehavior::Whitelist;
             key.cookies_config.cookies = Some(CookieNames::from_items(numbered(11, 2)));
         };
-        check_key(cookies, Some(("TooManyCookiesInCachePolicy", "more than 10")));
+        check_key(cookies, Expect::Refused("TooManyCookiesInCachePolicy", "more than 10"));
         let queries = |count, length| {
             move |key: &mut ParametersInCacheKeyAndForwardedToOrigin| {
                 key.query_strings_config.query_string_behavior = CachePolicyQueryStringBehavior::Whitelist;
@@ -225,7 +229,7 @@ mod cache {
                     Some(QueryStringNames::from_items(numbered(count, length)));
             }
         };
-        check_key(queries(11, 2), Some(("TooManyQueryStringsInCachePolicy", "more than 10")));
+        check_key(queries(11, 2), Expect::Refused("TooManyQueryStringsInCachePolicy", "more than 10"));
         check_key(queries(8, 128), FINE);
         check_key(queries(8, 129), invalid("more than 1024 characters"));
     }
@@ -323,19 +327,19 @@ mod origin_request {
     fn lists_go_with_behaviors_and_have_quotas() {
         let many: Vec<String> = (0..11).map(|number| format!("n{number}")).collect();
         let names: Vec<&str> = many.iter().map(String::as_str).collect();
-        let too_many = Some(("TooManyHeadersInOriginRequestPolicy", "more than 10"));
+        let too_many = Expect::Refused("TooManyHeadersInOriginRequestPolicy", "more than 10");
         check_headers(OriginRequestPolicyHeaderBehavior::Whitelist, &names, too_many);
         let cookies = |config: &mut OriginRequestPolicyConfig| {
             config.cookies_config.cookie_behavior = OriginRequestPolicyCookieBehavior::Whitelist;
             config.cookies_config.cookies = Some(CookieNames::from_items(many.clone()));
         };
-        check(cookies, Some(("TooManyCookiesInOriginRequestPolicy", "more than 10")));
+        check(cookies, Expect::Refused("TooManyCookiesInOriginRequestPolicy", "more than 10"));
         let queries = |config: &mut OriginRequestPolicyConfig| {
             config.query_strings_config.query_string_behavior =
                 OriginRequestPolicyQueryStringBehavior::Whitelist;
             config.query_strings_config.query_strings = Some(QueryStringNames::from_items(many.clone()));
         };
-        check(queries, Some(("TooManyQueryStringsInOriginRequestPolicy", "more than 10")));
+        check(queries, Expect::Refused("TooManyQueryStringsInOriginRequestPolicy", "more than 10"));
         let unused = |config: &mut OriginRequestPolicyConfig| {
             config.query_strings_config.query_string_behavior = OriginRequestPolicyQueryStringBehavior::All;
             config.query_strings_config.query_strings = Some(QueryStringNames::from_items(strings(&["a"])));
@@ -574,7 +578,7 @@ mod response_headers {
         };
         check_security(set("default-src 'self'; img-src *".to_owned()), FINE);
         check_security(set("a".repeat(1783)), FINE);
-        check_security(set("a".repeat(1784)), Some(("TooLongCSPInResponseHeadersPolicy", "1783")));
+        check_security(set("a".repeat(1784)), Expect::Refused("TooLongCSPInResponseHeadersPolicy", "1783"));
         for value in ["", "a\nb", " a", "ü"] {
             check_security(set(value.to_owned()), invalid("ContentSecurityPolicy must be one line"));
         }
@@ -629,7 +633,10 @@ mod response_headers {
             (0..count).map(|number| custom(&format!("H{number}"), &"v".repeat(value))).collect()
         };
         check_custom(many(10, 1), FINE);
-        check_custom(many(11, 1), Some(("TooManyCustomHeadersInResponseHeadersPolicy", "more than 10")));
+        check_custom(
+            many(11, 1),
+            Expect::Refused("TooManyCustomHeadersInResponseHeadersPolicy", "more than 10"),
+        );
         check_custom(many(6, 1704), FINE);
         check_custom(many(6, 1705), invalid("more than 10240 characters"));
     }
@@ -644,7 +651,7 @@ mod response_headers {
         check_removed(&["Vary", "vary"], invalid("twice"));
         let many: Vec<String> = (0..11).map(|number| format!("H{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        check_removed(&many, Some(("TooManyRemoveHeadersInResponseHeadersPolicy", "more than 10")));
+        check_removed(&many, Expect::Refused("TooManyRemoveHeadersInResponseHeadersPolicy", "more than 10"));
     }
 
     #[test]
