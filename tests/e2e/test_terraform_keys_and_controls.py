@@ -34,7 +34,7 @@ IMPORTED = [
 ]
 
 
-@pytest.mark.timeout(3 * PATIENCE)
+@pytest.mark.timeout(5 * PATIENCE)
 def test_apply_change_import_destroy(mantlet, tmp_path):
     directory = tmp_path / "terraform"
     directory.mkdir()
