@@ -105,6 +105,7 @@ mod tests {
             enabled: true,
             http2: true,
             minimum_protocol_version: MinimumProtocolVersion::Tls12,
+            certificate: None,
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),

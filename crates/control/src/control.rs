@@ -12,6 +12,7 @@ use store::Store;
 use tokio::sync::watch;
 
 use crate::authentication::{Authentication, authenticate};
+use crate::certificates::PrivateKeySealer;
 use crate::dispatch::dispatch;
 use crate::identifier::new_request_id;
 use crate::quotas::Quotas;
@@ -29,6 +30,8 @@ pub struct ControlSettings {
     pub authentication: Authentication,
     /// How much there may be.
     pub quotas: Quotas,
+    /// What seals private keys of certificates before they are stored.
+    pub private_keys: PrivateKeySealer,
 }
 
 /// How a request came in.

@@ -67,16 +67,45 @@ fn complete_logging(logging: &mut LoggingConfig) {
 /// With CloudFront's own certificate the security policy is TLSv1, whatever was sent ("Distribution
 /// settings", Security policy).
 fn complete_certificate(certificate: &mut ViewerCertificate) {
-    let is_own = certificate.acm_certificate_arn.is_some() || certificate.iam_certificate_id.is_some();
-    if is_own {
+    adopt_deprecated_certificate(certificate);
+    let own = [
+        (certificate.acm_certificate_arn.clone(), CertificateSource::Acm),
+        (certificate.iam_certificate_id.clone(), CertificateSource::Iam),
+    ];
+    let own = own.into_iter().find_map(|(name, source)| name.map(|name| (name, source)));
+    if let Some((name, source)) = own {
         certificate.cloud_front_default_certificate.get_or_insert(false);
         certificate.minimum_protocol_version.get_or_insert(MinimumProtocolVersion::TLSv1);
+        certificate.certificate = Some(name);
+        certificate.certificate_source = Some(source);
         return;
     }
     certificate.cloud_front_default_certificate = Some(true);
     certificate.ssl_support_method = Some(SSLSupportMethod::Vip);
     certificate.minimum_protocol_version = Some(MinimumProtocolVersion::TLSv1);
+    certificate.certificate = None;
     certificate.certificate_source = Some(CertificateSource::Cloudfront);
+}
+
+/// `Certificate` and `CertificateSource` say what the newer members say, for clients from before those;
+/// where both are there, the newer ones count (API reference, `ViewerCertificate`). Empty texts are none.
+fn adopt_deprecated_certificate(certificate: &mut ViewerCertificate) {
+    for member in [
+        &mut certificate.acm_certificate_arn,
+        &mut certificate.iam_certificate_id,
+        &mut certificate.certificate,
+    ] {
+        member.take_if(|text| text.is_empty());
+    }
+    let is_named = certificate.acm_certificate_arn.is_some() || certificate.iam_certificate_id.is_some();
+    if is_named || certificate.cloud_front_default_certificate == Some(true) {
+        return;
+    }
+    match certificate.certificate_source {
+        Some(CertificateSource::Acm) => certificate.acm_certificate_arn = certificate.certificate.take(),
+        Some(CertificateSource::Iam) => certificate.iam_certificate_id = certificate.certificate.take(),
+        _ => {}
+    }
 }
 
 fn unrestricted() -> Restrictions {

@@ -1,14 +1,15 @@
 //! From the operation that a request asks for to the function that performs it.
 
 use aws_api::{
-    Answer, AnyOperation, ApiError, Request, Routed, cloudfront, decode_input, encode_output, sts,
+    Answer, AnyOperation, ApiError, Request, Routed, acm, cloudfront, decode_input, encode_output, sts,
 };
 
 use crate::control::{Caller, Control};
 use crate::operations::{
-    aliases, cache_policies, continuous_deployment_policies, distributions, distributions_by, identity,
-    invalidations, key_groups, monitoring_subscriptions, origin_access_controls, origin_request_policies,
-    public_keys, realtime_log_configs, response_headers_policies, staging, tags, web_acl_association,
+    aliases, cache_policies, certificate_tags, certificates, continuous_deployment_policies, distributions,
+    distributions_by, identity, invalidations, key_groups, monitoring_subscriptions, origin_access_controls,
+    origin_request_policies, public_keys, realtime_log_configs, response_headers_policies, staging, tags,
+    web_acl_association,
 };
 
 /// Writes the table of implemented operations, and the function that performs them.
@@ -122,6 +123,17 @@ implemented! {
     CloudFront cloudfront UpdatePublicKey => public_keys::update,
     CloudFront cloudfront UpdateRealtimeLogConfig => realtime_log_configs::update,
     CloudFront cloudfront UpdateResponseHeadersPolicy => response_headers_policies::update,
+    Acm acm AddTagsToCertificate => certificate_tags::add,
+    Acm acm DeleteCertificate => certificates::delete,
+    Acm acm DescribeCertificate => certificates::describe,
+    Acm acm GetCertificate => certificates::get,
+    Acm acm ImportCertificate => certificates::import,
+    Acm acm ListCertificates => certificates::list,
+    Acm acm ListTagsForCertificate => certificate_tags::list,
+    Acm acm ListTagsForResource => certificate_tags::list_of_resource,
+    Acm acm RemoveTagsFromCertificate => certificate_tags::remove,
+    Acm acm TagResource => certificate_tags::tag_resource,
+    Acm acm UntagResource => certificate_tags::untag_resource,
     Sts sts GetCallerIdentity => identity::get_caller_identity,
 }
 
@@ -129,7 +141,7 @@ implemented! {
 mod tests {
     use std::collections::BTreeSet;
 
-    use aws_api::{acm, wafv2};
+    use aws_api::wafv2;
 
     use super::*;
 

@@ -8,11 +8,12 @@ use aws_api::ApiError;
 use aws_api::cloudfront::{
     ConnectionMode, CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, ErrorCode,
     FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations, Origin,
-    OriginGroups, PriceClass,
+    OriginGroups, PriceClass, SSLSupportMethod,
 };
 use edge_config::Snapshot;
 
 use crate::cache_behavior::cache_behaviors;
+use crate::certificates::viewer_certificate::is_own;
 use crate::compile::disables_caching;
 
 /// Refuses settings that restrict access and that nothing enforces, by name.
@@ -93,11 +94,18 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
         ("Logging", config.logging.as_ref().is_some_and(|logging| logging.enabled == Some(true))),
         ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
         ("HttpVersion http3", speaks_http3),
+        ("SSLSupportMethod", has_own_addresses(config)),
         ("ContinuousDeploymentPolicyId", is_given(config.continuous_deployment_policy_id.as_deref())),
         ("AnycastIpListId", is_given(config.anycast_ip_list_id.as_deref())),
         ("TenantConfig", config.tenant_config.is_some()),
         ("CacheTagConfig", config.cache_tag_config.is_some()),
     ])
+}
+
+/// Certificates are chosen by SNI alone; the default one has `vip` in its defaults.
+fn has_own_addresses(config: &DistributionConfig) -> bool {
+    let own = config.viewer_certificate.as_ref().filter(|certificate| is_own(certificate));
+    own.is_some_and(|own| own.ssl_support_method != Some(SSLSupportMethod::SniOnly))
 }
 
 fn unenforced_origin_settings(config: &DistributionConfig) -> Vec<&'static str> {

@@ -17,6 +17,7 @@ pub(crate) enum Kind {
     /// Kept under the id of its distribution.
     MonitoringSubscription,
     WebAcl,
+    Certificate,
 }
 
 impl Kind {
@@ -35,6 +36,7 @@ impl Kind {
             Self::StagingDistribution => "staging-distribution",
             Self::MonitoringSubscription => "monitoring-subscription",
             Self::WebAcl => "web-acl",
+            Self::Certificate => "certificate",
         }
     }
 
@@ -53,6 +55,7 @@ impl Kind {
             Self::StagingDistribution => "staging distribution",
             Self::MonitoringSubscription => "monitoring subscription",
             Self::WebAcl => "web ACL",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -14,6 +14,7 @@
 
 mod authentication;
 mod cache_behavior;
+mod certificates;
 mod commit;
 mod compile;
 mod control;
@@ -40,6 +41,7 @@ mod warnings;
 mod web_acl;
 
 pub use authentication::{AccessKeys, Authentication};
+pub use certificates::{PrivateKeySealer, SealError};
 pub use control::{Control, ControlSettings, Transport};
 pub use defaults::complete as complete_distribution_config;
 pub use enforcement::unenforced_settings;

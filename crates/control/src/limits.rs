@@ -54,6 +54,25 @@ pub(crate) const ID_BYTES_MAX: usize = 128;
 /// The longest ARN of a web ACL: it is part of a key's kind in the store.
 pub(crate) const ARN_BYTES_MAX: usize = 400;
 
+/// Bytes of a certificate in PEM (API reference of ACM, `CertificateBodyBlob`).
+pub(crate) const CERTIFICATE_PEM_BYTES_MAX: usize = 32 * 1024;
+
+/// Bytes of a certificate's chain in PEM. ACM takes two megabytes, and every handshake sends them.
+pub(crate) const CERTIFICATE_CHAIN_BYTES_MAX: usize = 128 * 1024;
+
+/// Certificates in a chain, the first one not counted. Viewers give up sooner.
+pub(crate) const CERTIFICATE_CHAIN_LENGTH_MAX: usize = 10;
+
+/// Bytes of a private key in PEM (API reference of ACM, `ImportCertificate`).
+pub(crate) const PRIVATE_KEY_PEM_BYTES_MAX: usize = 5 * 1024;
+
+/// Certificates in one page of ACM's list, and how many there are when nobody says (API reference of
+/// ACM, `MaxItems`).
+pub(crate) const CERTIFICATES_PAGE_MAX: usize = 1000;
+
+/// Names of a certificate that ACM's list shows (API reference of ACM, `CertificateSummary`).
+pub(crate) const LISTED_NAMES_MAX: usize = 100;
+
 /// Items in one page of a list, and how many there are when nobody says (API reference, `MaxItems`).
 pub(crate) const PAGE_ITEMS_MAX: usize = 100;
 

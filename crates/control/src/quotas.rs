@@ -30,6 +30,8 @@ pub struct Quotas {
     pub realtime_log_configs: usize,
     /// Continuous deployment policies.
     pub continuous_deployment_policies: usize,
+    /// Certificates, imported ones alone being there (ACM User Guide, "Quotas").
+    pub certificates: usize,
     /// Origins of a distribution.
     pub origins_per_distribution: usize,
     /// Origin groups of a distribution.
@@ -79,6 +81,7 @@ impl Default for Quotas {
             // "Quotas" names no number; one for each behavior of a large distribution.
             realtime_log_configs: 150,
             continuous_deployment_policies: 20,
+            certificates: 2500,
             origins_per_distribution: 100,
             origin_groups_per_distribution: 10,
             cache_behaviors_per_distribution: 75,

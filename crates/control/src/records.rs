@@ -14,7 +14,7 @@ use crate::kind::Kind;
 use crate::limits::{INVALIDATIONS_BYTES_MAX, INVALIDATIONS_MAX};
 
 /// Raised whenever the bytes of a record mean something else than before.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The kind of distribution records.
 pub(crate) const DISTRIBUTION_KIND: &str = "distribution";
@@ -81,7 +81,7 @@ struct Schema {
     schema: u32,
 }
 
-fn check_schema(bytes: &[u8]) -> Result<(), RecordError> {
+pub(crate) fn check_schema(bytes: &[u8]) -> Result<(), RecordError> {
     let Schema { schema } = serde_json::from_slice(bytes).map_err(RecordError::Malformed)?;
     if schema > SCHEMA { Err(RecordError::NewerSchema { found: schema }) } else { Ok(()) }
 }

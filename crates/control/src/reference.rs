@@ -12,6 +12,7 @@ use edge_config::HostName;
 use store::{Key, Page, Range};
 
 use crate::cache_behavior::cache_behaviors;
+use crate::certificates::viewer_certificate::certificate_id;
 use crate::commit::storage;
 use crate::control::Control;
 use crate::kind::Kind;
@@ -79,6 +80,7 @@ impl Reference {
             Kind::StagingDistribution => ErrorCode::InvalidArgument,
             Kind::MonitoringSubscription => ErrorCode::NoSuchMonitoringSubscription,
             Kind::WebAcl => ErrorCode::InvalidWebACLId,
+            Kind::Certificate => ErrorCode::InvalidViewerCertificate,
         };
         let Self { kind, id } = self;
         let words = kind.words();
@@ -190,6 +192,7 @@ pub(crate) fn references_of_distribution(config: &DistributionConfig) -> BTreeSe
     }
     add(Kind::ContinuousDeploymentPolicy, config.continuous_deployment_policy_id.as_deref());
     add(Kind::WebAcl, config.web_acl_id.as_deref());
+    add(Kind::Certificate, certificate_id(config));
     references
 }
 

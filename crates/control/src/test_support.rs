@@ -21,7 +21,9 @@ use crate::control::Caller;
 use crate::managed::{ALL_VIEWER_ID, CACHING_DISABLED_ID};
 use crate::operations::distributions;
 use crate::records::integrity_key;
-use crate::{Authentication, Control, ControlSettings, Quotas, Transport, seed_managed_policies};
+use crate::{
+    Authentication, Control, ControlSettings, PrivateKeySealer, Quotas, Transport, seed_managed_policies,
+};
 
 pub(crate) const ACCOUNT: &str = "000000000000";
 pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: true };
@@ -179,6 +181,9 @@ pub(crate) fn settings() -> ControlSettings {
         accept_unenforced: false,
         authentication: Authentication::Nobody,
         quotas: Quotas::default(),
+        private_keys: PrivateKeySealer::new(|id, key| {
+            Ok([id.as_bytes(), &key.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>()].concat())
+        }),
     }
 }
 

@@ -5,11 +5,18 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AliasName, CachePolicy, HostName, MethodSet, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
+    AliasName, CachePolicy, Certificate, HostName, MethodSet, OriginRequestPolicy, PathPattern, ResourceId,
+    ResourceKind,
 };
 
 /// What this build of the edge can enforce. A bundle that needs more is rejected, alone.
-pub const CAPABILITIES: &[&str] = &["distribution/1", "cache-policy/1", "origin-request-policy/1"];
+pub const CAPABILITIES: &[&str] = &[
+    "certificate/1",
+    "distribution/1",
+    "distribution-certificate/1",
+    "cache-policy/1",
+    "origin-request-policy/1",
+];
 
 /// One resource, compiled.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +27,8 @@ pub enum Bundle {
     CachePolicy(CachePolicy),
     /// An origin request policy.
     OriginRequestPolicy(OriginRequestPolicy),
+    /// A certificate.
+    Certificate(Certificate),
 }
 
 /// Why bytes are not a bundle that this build can use.
@@ -58,15 +67,20 @@ impl Bundle {
             Self::Distribution(_) => ResourceKind::Distribution,
             Self::CachePolicy(_) => ResourceKind::CachePolicy,
             Self::OriginRequestPolicy(_) => ResourceKind::OriginRequestPolicy,
+            Self::Certificate(_) => ResourceKind::Certificate,
         }
     }
 
     /// What an edge must be able to enforce to run it.
     fn capabilities(&self) -> Vec<&'static str> {
         match self {
+            Self::Distribution(Distribution { certificate: Some(_), .. }) => {
+                vec!["distribution/1", "distribution-certificate/1"]
+            }
             Self::Distribution(_) => vec!["distribution/1"],
             Self::CachePolicy(_) => vec!["cache-policy/1"],
             Self::OriginRequestPolicy(_) => vec!["origin-request-policy/1"],
+            Self::Certificate(_) => vec!["certificate/1"],
         }
     }
 
@@ -74,7 +88,7 @@ impl Bundle {
     pub fn references(&self) -> Vec<ResourceId> {
         match self {
             Self::Distribution(distribution) => distribution.references(),
-            Self::CachePolicy(_) | Self::OriginRequestPolicy(_) => Vec::new(),
+            Self::CachePolicy(_) | Self::OriginRequestPolicy(_) | Self::Certificate(_) => Vec::new(),
         }
     }
 
@@ -109,6 +123,9 @@ pub struct Distribution {
     pub http2: bool,
     /// The oldest TLS that viewers may speak.
     pub minimum_protocol_version: MinimumProtocolVersion,
+    /// The id of the certificate for the names that its owner added, if it has one of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
     /// Where requests can go.
     pub origins: Vec<Origin>,
     /// In order of precedence; the last one is the default cache behavior and has no path pattern.
@@ -119,6 +136,7 @@ impl Distribution {
     fn references(&self) -> Vec<ResourceId> {
         let mut references: Vec<ResourceId> =
             self.cache_behaviors.iter().flat_map(CacheBehavior::references).collect();
+        references.extend(self.certificate.as_ref().map(|id| ResourceId::new(ResourceKind::Certificate, id)));
         references.sort_unstable();
         references.dedup();
         references

@@ -13,6 +13,7 @@
 //! Does not know about: AWS's shapes, XML, sockets, clocks, the store, or how a bundle travels.
 
 mod bundle;
+mod certificate;
 mod host;
 mod link;
 mod method;
@@ -25,6 +26,7 @@ pub use bundle::{
     Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution,
     MinimumProtocolVersion, Origin, OriginAddress, OriginProtocolPolicy, ViewerProtocolPolicy,
 };
+pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
 pub use host::{AliasName, HostName, HostNameError};
 pub use link::{Change, LinkError, Linked, Rejected, link};
 pub use method::{Method, MethodSet};

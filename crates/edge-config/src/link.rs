@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::snapshot::Resource;
 use crate::{
     AliasName, Bundle, CacheBehavior, CachePolicySource, Distribution, LinkedCacheBehavior,
-    LinkedDistribution, Origin, ResourceId, ResourceKind, Revision, Snapshot,
+    LinkedCertificate, LinkedDistribution, Origin, ResourceId, ResourceKind, Revision, Snapshot,
 };
 
 /// One resource that is now different.
@@ -88,11 +88,11 @@ pub fn link(previous: &Snapshot, revision: Revision, changes: &[Change]) -> Link
         others.into_iter().partition(|change| change.bundle.is_none());
 
     for change in writes {
-        linking.write_policy(change);
+        linking.write_referred(change);
     }
     linking.change_distributions(&distributions);
     for change in deletions {
-        linking.delete_policy(change);
+        linking.delete_referred(change);
     }
     linking.relink_referrers();
     Linked { snapshot: linking.next, rejected: linking.rejected }
@@ -122,22 +122,35 @@ impl Linking {
         self.rejected.push(Rejected { resource: change.resource.clone(), revision: change.revision, reason });
     }
 
-    fn write_policy(&mut self, change: &Change) {
+    /// Writes what distributions refer to.
+    fn write_referred(&mut self, change: &Change) {
         let Some(bundle) = &change.bundle else { return };
         if let Err(reason) = check_kind(&change.resource, bundle) {
             return self.reject(change, reason);
+        }
+        if let Bundle::Certificate(certificate) = &**bundle {
+            let id = Arc::clone(&change.resource.id);
+            let linked = LinkedCertificate {
+                id: Arc::clone(&id),
+                revision: change.revision,
+                certificate: certificate.clone(),
+            };
+            self.next.certificates.insert(id, Arc::new(linked));
         }
         let resource = Resource { revision: change.revision, bundle: Arc::clone(bundle) };
         self.next.resources.insert(change.resource.clone(), resource);
         self.relink.extend(self.next.referrers.get(&change.resource).into_iter().flatten().cloned());
     }
 
-    fn delete_policy(&mut self, change: &Change) {
+    fn delete_referred(&mut self, change: &Change) {
         let referrer =
             self.next.referrers.get(&change.resource).and_then(|referrers| referrers.get_min()).cloned();
-        match referrer {
-            Some(referrer) => self.reject(change, LinkError::StillReferredTo(referrer)),
-            None => drop(self.next.resources.remove(&change.resource)),
+        if let Some(referrer) = referrer {
+            return self.reject(change, LinkError::StillReferredTo(referrer));
+        }
+        self.next.resources.remove(&change.resource);
+        if change.resource.kind == ResourceKind::Certificate {
+            self.next.certificates.remove(&change.resource.id);
         }
     }
 
@@ -240,6 +253,11 @@ fn link_distribution(
     distribution: &Distribution,
 ) -> Result<LinkedDistribution, LinkError> {
     let mut newest = revision;
+    let certificate =
+        distribution.certificate.as_ref().map(|id| link_certificate(snapshot, id)).transpose()?;
+    if let Some(certificate) = &certificate {
+        newest = newest.max(certificate.revision);
+    }
     let origins: Vec<Arc<Origin>> = distribution.origins.iter().cloned().map(Arc::new).collect();
     let mut cache_behaviors = distribution
         .cache_behaviors
@@ -259,9 +277,14 @@ fn link_distribution(
         enabled: distribution.enabled,
         http2: distribution.http2,
         minimum_protocol_version: distribution.minimum_protocol_version,
+        certificate,
         cache_behaviors,
         default_cache_behavior,
     })
+}
+
+fn link_certificate(snapshot: &Snapshot, id: &str) -> Result<Arc<LinkedCertificate>, LinkError> {
+    snapshot.certificate(id).cloned().ok_or_else(|| unknown(ResourceKind::Certificate, id))
 }
 
 fn link_cache_behavior(
@@ -313,8 +336,8 @@ fn unknown(kind: ResourceKind, id: &str) -> LinkError {
 mod tests {
     use super::*;
     use crate::{
-        CachePolicy, HostName, MethodSet, MinimumProtocolVersion, OriginAddress, OriginProtocolPolicy,
-        OriginRequestPolicy, ViewerProtocolPolicy,
+        CachePolicy, Certificate, HostName, MethodSet, MinimumProtocolVersion, OriginAddress,
+        OriginProtocolPolicy, OriginRequestPolicy, SealedPrivateKey, ViewerProtocolPolicy,
     };
 
     fn policy(id: &str, revision: u64, min_ttl_seconds: u64) -> Change {
@@ -345,6 +368,7 @@ mod tests {
             enabled: true,
             http2: true,
             minimum_protocol_version: MinimumProtocolVersion::Tls12,
+            certificate: None,
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
@@ -481,6 +505,57 @@ mod tests {
         let wrong = change(ResourceKind::CachePolicy, "policy", 1, Some(wrong));
         let error = LinkError::WrongKind { expected: "cache-policy", found: "origin-request-policy" };
         check_rejected(&Snapshot::default(), &[wrong], &error);
+    }
+
+    fn certificate(revision: u64, der: &[u8]) -> Change {
+        let bundle = Bundle::Certificate(Certificate {
+            chain: vec![der.into()],
+            sealed_private_key: SealedPrivateKey::new(b"sealed"),
+        });
+        change(ResourceKind::Certificate, "certificate", revision, Some(bundle))
+    }
+
+    fn with_certificate(id: &str, revision: u64, alias: &str) -> Change {
+        let described = Distribution { certificate: Some("certificate".into()), ..described(id, alias) };
+        change(ResourceKind::Distribution, id, revision, Some(Bundle::Distribution(described)))
+    }
+
+    #[test]
+    fn a_renewed_certificate_reaches_the_distributions_that_refer_to_it() {
+        let before = linked(
+            &Snapshot::default(),
+            &[policy("policy", 1, 0), certificate(1, b"old"), with_certificate("e1", 2, "a.test")],
+        );
+        let after = linked(&before, &[certificate(3, b"new")]);
+        let of = |snapshot: &Snapshot| Arc::clone(snapshot.distribution("e1").unwrap());
+        assert_eq!(of(&after).certificate.as_ref().unwrap().certificate.chain[0].as_slice(), b"new");
+        assert_eq!(of(&after).revision, Revision(3), "counts for Deployed");
+        assert_eq!(of(&before).certificate.as_ref().unwrap().certificate.chain[0].as_slice(), b"old");
+        assert_eq!(after.certificates().count(), 1);
+    }
+
+    #[test]
+    fn a_certificate_that_is_referred_to_stays() {
+        let before = linked(
+            &Snapshot::default(),
+            &[policy("policy", 1, 0), certificate(1, b"der"), with_certificate("e1", 2, "a.test")],
+        );
+        let resource = ResourceId::new(ResourceKind::Certificate, "certificate");
+        assert_eq!(before.referrers(&resource).collect::<Vec<_>>(), ["e1"]);
+        let gone = deleted(ResourceKind::Certificate, "certificate", 3);
+        let kept =
+            check_rejected(&before, std::slice::from_ref(&gone), &LinkError::StillReferredTo("e1".into()));
+        assert!(kept.certificate("certificate").is_some());
+        let after = linked(&before, &[gone, deleted(ResourceKind::Distribution, "e1", 3)]);
+        assert!(after.certificate("certificate").is_none());
+    }
+
+    #[test]
+    fn a_certificate_survives_its_encoding_and_shows_no_key() {
+        let bundle = certificate(1, b"\x30\x00").bundle.unwrap();
+        assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), *bundle);
+        assert!(!format!("{bundle:?}").contains("115"), "the bytes of the sealed key");
+        assert!(Bundle::decode(&with_certificate("e1", 2, "a.test").bundle.unwrap().encode()).is_ok());
     }
 
     #[test]

@@ -18,6 +18,8 @@ impl fmt::Display for Revision {
 /// The kinds of resources that reach an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ResourceKind {
+    /// A certificate for viewers' TLS.
+    Certificate,
     /// A cache policy, managed or custom.
     CachePolicy,
     /// An origin request policy, managed or custom.
@@ -28,11 +30,13 @@ pub enum ResourceKind {
 
 impl ResourceKind {
     /// Every kind, in the order in which they are linked: what is referred to comes first.
-    pub const ALL: [Self; 3] = [Self::CachePolicy, Self::OriginRequestPolicy, Self::Distribution];
+    pub const ALL: [Self; 4] =
+        [Self::Certificate, Self::CachePolicy, Self::OriginRequestPolicy, Self::Distribution];
 
     /// The kind's name in keys and logs.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Certificate => "certificate",
             Self::CachePolicy => "cache-policy",
             Self::OriginRequestPolicy => "origin-request-policy",
             Self::Distribution => "distribution",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdSet};
 
 use crate::{
-    AliasName, Bundle, CachePolicy, MethodSet, MinimumProtocolVersion, Origin, OriginRequestPolicy,
-    PathPattern, ResourceId, ResourceKind, Revision, ViewerProtocolPolicy,
+    AliasName, Bundle, CachePolicy, LinkedCertificate, MethodSet, MinimumProtocolVersion, Origin,
+    OriginRequestPolicy, PathPattern, ResourceId, ResourceKind, Revision, ViewerProtocolPolicy,
 };
 
 /// A bundle and the revision that it is of.
@@ -21,6 +21,7 @@ pub(crate) struct Resource {
 pub struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) resources: HashMap<ResourceId, Resource>,
+    pub(crate) certificates: HashMap<Arc<str>, Arc<LinkedCertificate>>,
     pub(crate) distributions: HashMap<Arc<str>, Arc<LinkedDistribution>>,
     /// Which distribution answers to a name.
     pub(crate) names: HashMap<AliasName, Arc<str>>,
@@ -88,6 +89,21 @@ impl Snapshot {
         self.resources.iter().map(|(id, resource)| (id, resource.revision, &resource.bundle))
     }
 
+    /// Every certificate, in no order.
+    pub fn certificates(&self) -> impl Iterator<Item = &Arc<LinkedCertificate>> {
+        self.certificates.values()
+    }
+
+    /// The certificate of that id.
+    pub fn certificate(&self, id: &str) -> Option<&Arc<LinkedCertificate>> {
+        self.certificates.get(id)
+    }
+
+    /// The ids of the distributions that refer to a resource, in their order.
+    pub fn referrers(&self, resource: &ResourceId) -> impl Iterator<Item = &str> {
+        self.referrers.get(resource).into_iter().flatten().map(AsRef::as_ref)
+    }
+
     pub(crate) fn cache_policy(&self, id: &str) -> Option<(Revision, Arc<CachePolicy>)> {
         let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::CachePolicy, id))?;
         match &**bundle {
@@ -120,6 +136,8 @@ pub struct LinkedDistribution {
     pub http2: bool,
     /// The oldest TLS that viewers may speak.
     pub minimum_protocol_version: MinimumProtocolVersion,
+    /// The certificate of the names that its owner added; none where it has only the name it was given.
+    pub certificate: Option<Arc<LinkedCertificate>>,
     /// In order of precedence.
     pub cache_behaviors: Vec<LinkedCacheBehavior>,
     /// What happens to every path that no pattern took.

@@ -21,6 +21,7 @@ use crate::limits::{STOP_TIME_MAX, THREADS_MAX};
 use crate::listener::ListenOn;
 use crate::metrics::Metrics;
 use crate::origin::{OriginRoots, Origins};
+use crate::preparation::{self, Preparation, Prepared};
 use crate::shared::{AppliedRevisions, Phase};
 use crate::thread::{self, Common, Listener, Thread};
 use crate::tls::ViewerTls;
@@ -83,6 +84,7 @@ pub struct Edge {
     applied: watch::Receiver<Revision>,
     phase: watch::Sender<Phase>,
     threads: Vec<RunningThread>,
+    preparation: Preparation,
 }
 
 #[derive(Debug)]
@@ -105,11 +107,13 @@ pub enum ThreadFailure {
     /// Without a reason.
     #[error("edge thread {0} ended")]
     Ended(usize),
+    /// The one that prepares snapshots for all others.
+    #[error("the thread that prepares snapshots ended")]
+    Preparation,
 }
 
 impl Edge {
     /// Binds the listeners and starts the threads, which follow `snapshots`.
-    #[expect(clippy::needless_pass_by_value, reason = "whoever starts an edge hands it its subscription")]
     pub fn start(
         settings: EdgeSettings,
         snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -129,6 +133,8 @@ impl Edge {
         let access_log = AccessLog::start(settings.access_log, metrics.access_log_counters())?;
         let mut origin_access = settings.origin_access;
         origin_access.own_listeners.extend(clear.iter().chain(&secure));
+        let (prepared, preparation) =
+            preparation::start(settings.tls.clone(), snapshots).map_err(StartError::Thread)?;
         let common = Arc::new(Common {
             via_id: settings.via_id,
             pop: settings.pop,
@@ -144,6 +150,7 @@ impl Edge {
             applied: common.applied.all(),
             phase: watch::Sender::new(Phase::Serving),
             threads: Vec::new(),
+            preparation,
         };
         let origin_access = Arc::new(origin_access);
         for (number, listeners) in listeners.into_iter().enumerate() {
@@ -153,7 +160,7 @@ impl Edge {
                 common: Arc::clone(&common),
                 origin_access: Arc::clone(&origin_access),
                 origin_roots: settings.origin_roots.clone(),
-                snapshots: snapshots.clone(),
+                snapshots: prepared.clone(),
             };
             edge.start_thread(parts).map_err(StartError::Thread)?;
         }
@@ -188,14 +195,17 @@ impl Edge {
 
     /// Returns when a thread ends though it should serve, which none ever does.
     pub async fn failure(&mut self) -> ThreadFailure {
-        let threads = &mut self.threads;
+        let (threads, preparation) = (&mut self.threads, &mut self.preparation);
         let ended = poll_fn(|context| {
+            if Pin::new(&mut preparation.ended).poll(context).is_ready() {
+                return Poll::Ready(None);
+            }
             // The thread drops its end of the channel when it ends, however it ends.
             let ended =
                 threads.iter_mut().position(|thread| Pin::new(&mut thread.drained).poll(context).is_ready());
-            ended.map_or(Poll::Pending, Poll::Ready)
+            ended.map_or(Poll::Pending, |ended| Poll::Ready(Some(ended)))
         });
-        let ended = ended.await;
+        let Some(ended) = ended.await else { return ThreadFailure::Preparation };
         let RunningThread { number, handle, .. } = self.threads.swap_remove(ended);
         // What is left of it is its way out, too short to be worth a wait that could be cancelled.
         match handle.join() {
@@ -254,6 +264,10 @@ impl Edge {
                     Err(_) => tracing::error!("An edge thread ended in a panic"),
                 }
             }
+            // It ends when no thread is left to prepare for.
+            if self.preparation.handle.join().is_err() {
+                tracing::error!("The edge's preparation ended in a panic");
+            }
             access_log.flush();
         });
         if tokio::time::timeout(STOP_TIME_MAX, joined).await.is_err() {
@@ -270,7 +284,7 @@ struct ThreadParts {
     common: Arc<Common>,
     origin_access: Arc<OriginAccess>,
     origin_roots: OriginRoots,
-    snapshots: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Prepared>,
 }
 
 fn bind_all(
@@ -298,6 +312,7 @@ mod tests {
     /// What an edge says of a thread that runs this, beside one that serves.
     async fn failure(run: impl FnOnce() -> io::Result<()> + Send + 'static) -> String {
         let (serving, still_serving) = std::sync::mpsc::sync_channel::<()>(0);
+        let (_prepared, preparation) = preparation::start(None, watch::channel(Arc::default()).1).unwrap();
         let mut edge = Edge {
             http_addresses: Vec::new(),
             https_addresses: Vec::new(),
@@ -306,6 +321,7 @@ mod tests {
             applied: AppliedRevisions::new(2).all(),
             phase: watch::Sender::new(Phase::Serving),
             threads: Vec::new(),
+            preparation,
         };
         edge.spawn_thread(0, move |_drained| {
             let _ = still_serving.recv();

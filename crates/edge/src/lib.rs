@@ -6,6 +6,7 @@
 //! must happen is decided by `behavior`, and the wire's form by `http1`.
 //!
 //! - `edge`, `thread`, `listener`, `shared`: starting, following snapshots, draining;
+//! - `preparation`, `tls/opened`: certificates opened before any thread serves from a snapshot;
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
@@ -29,6 +30,7 @@ mod listener;
 mod metrics;
 mod origin;
 mod pipeline;
+mod preparation;
 mod request_id;
 mod resolver;
 mod shared;
@@ -44,4 +46,6 @@ pub use egress::{EgressError, OriginAccess};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
-pub use tls::{CertificateError, ServedCertificate, TlsSetupError, ViewerTls, certified_key};
+pub use tls::{
+    CertificateError, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls, certified_key,
+};

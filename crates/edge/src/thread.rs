@@ -13,7 +13,7 @@ use std::task::{Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use behavior::Scheme;
-use edge_config::{LinkedDistribution, Snapshot};
+use edge_config::LinkedDistribution;
 use http1::{RequestHead, ResponseHead};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot, watch};
@@ -23,6 +23,7 @@ use crate::access_log::ThreadLog;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
 use crate::metrics::ThreadMetrics;
 use crate::origin::Origins;
+use crate::preparation::Prepared;
 use crate::request_id::RequestIds;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::tls::ViewerTls;
@@ -61,7 +62,7 @@ pub(crate) struct Thread {
     pub(crate) ids: RequestIds,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
-    snapshot: RefCell<Arc<Snapshot>>,
+    prepared: RefCell<Prepared>,
     by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>>>,
     date: Cell<(u64, [u8; 29])>,
     draining: Cell<bool>,
@@ -80,7 +81,7 @@ impl Thread {
             ids: RequestIds::new(),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
-            snapshot: RefCell::default(),
+            prepared: RefCell::default(),
             by_host: RefCell::default(),
             date: Cell::new((u64::MAX, [0; 29])),
             draining: Cell::new(false),
@@ -98,7 +99,7 @@ impl Thread {
         self: Rc<Self>,
         number: usize,
         listeners: Vec<Listener>,
-        snapshots: watch::Receiver<Arc<Snapshot>>,
+        snapshots: watch::Receiver<Prepared>,
         mut phases: watch::Receiver<Phase>,
         drained: oneshot::Sender<()>,
     ) -> io::Result<()> {
@@ -130,11 +131,11 @@ impl Thread {
     }
 
     /// Applies each snapshot. Requests keep the distribution that they began with.
-    async fn follow(self: Rc<Self>, number: usize, mut snapshots: watch::Receiver<Arc<Snapshot>>) {
+    async fn follow(self: Rc<Self>, number: usize, mut snapshots: watch::Receiver<Prepared>) {
         loop {
-            let snapshot = Arc::clone(&snapshots.borrow_and_update());
-            let revision = snapshot.revision();
-            self.snapshot.replace(snapshot);
+            let prepared = snapshots.borrow_and_update().clone();
+            let revision = prepared.snapshot.revision();
+            self.prepared.replace(prepared);
             self.by_host.borrow_mut().clear();
             self.metrics.applied(revision);
             self.common.applied.report(number, revision);
@@ -144,9 +145,9 @@ impl Thread {
         }
     }
 
-    /// The snapshot of this moment.
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshot.borrow())
+    /// The snapshot of this moment, with what was prepared for it.
+    pub(crate) fn prepared(&self) -> Prepared {
+        self.prepared.borrow().clone()
     }
 
     /// The distribution of a host, which is in lower case. It is a copy of the thread's own, so that
@@ -155,8 +156,12 @@ impl Thread {
         if let Some(found) = self.by_host.borrow().get(host) {
             return Some(Rc::clone(found));
         }
-        let found =
-            self.snapshot.borrow().distribution_by_host(host).map(|found| Rc::new((**found).clone()))?;
+        let found = self
+            .prepared
+            .borrow()
+            .snapshot
+            .distribution_by_host(host)
+            .map(|found| Rc::new((**found).clone()))?;
         let mut by_host = self.by_host.borrow_mut();
         if by_host.len() >= REMEMBERED_HOSTS_MAX {
             by_host.clear();

@@ -1,11 +1,16 @@
 //! TLS towards viewers: which certificate, versions and protocols a viewer gets, chosen after its
 //! ClientHello has named the host that it wants.
 //!
+//! A name that a distribution's owner added gets the distribution's own certificate; every other name,
+//! the ones that distributions are given included, gets the suffix's.
+//!
 //! What is negotiated depends on the certificate, on the oldest version that the distribution allows
 //! and on whether it speaks HTTP/2, and on nothing else. There is one `ServerConfig` for each such
 //! combination, made once and shared by all threads. Each owns the keys of its session tickets (fresh
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
+
+mod opened;
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -25,6 +30,11 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
+
+pub(crate) use opened::OpenedCertificates;
+pub use opened::{OpenError, PrivateKeyOpener};
+
+use crate::preparation::Prepared;
 
 /// How long a viewer may take from its first byte to the end of the handshake. Slow mobile networks
 /// need about 3 s; longer is a way to hold sockets.
@@ -158,23 +168,39 @@ pub(crate) struct TlsFacts {
 #[derive(Clone, Debug)]
 pub struct ViewerTls {
     suffix: Arc<CertificateConfigs>,
+    opener: PrivateKeyOpener,
 }
 
 impl ViewerTls {
     /// TLS that shows `suffix_certificate` (the wildcard for the distributions' domain names) to every
-    /// viewer, whatever name it asks for.
+    /// viewer, whatever name it asks for, but for distributions' own certificates.
     pub fn new(suffix_certificate: impl Into<ServedCertificate>) -> Result<Self, TlsSetupError> {
         let suffix = CertificateConfigs::new(&suffix_certificate.into())?;
-        Ok(Self { suffix: Arc::new(suffix) })
+        Ok(Self { suffix: Arc::new(suffix), opener: PrivateKeyOpener::of_nothing() })
+    }
+
+    /// With what opens the private keys of distributions' own certificates.
+    #[must_use]
+    pub fn with_private_keys(self, opener: PrivateKeyOpener) -> Self {
+        Self { opener, ..self }
+    }
+
+    /// The certificates of a snapshot, given those of the one before.
+    pub(crate) fn open_certificates(
+        &self,
+        previous: &Arc<OpenedCertificates>,
+        snapshot: &Snapshot,
+    ) -> Arc<OpenedCertificates> {
+        previous.next(&self.opener, snapshot)
     }
 
     /// Performs a viewer's handshake.
     pub(crate) async fn accept(
         &self,
         viewer: TcpStream,
-        snapshot: &Snapshot,
+        prepared: &Prepared,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, snapshot))
+        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared))
             .await
             .map_err(|_| TlsError::TimedOut)?
     }
@@ -182,12 +208,11 @@ impl ViewerTls {
     async fn accept_without_limit(
         &self,
         viewer: TcpStream,
-        snapshot: &Snapshot,
+        prepared: &Prepared,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let hello = read_client_hello(&viewer).await?;
         let sni = hello.client_hello().server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
-        let distribution = sni.as_deref().and_then(|name| snapshot.distribution_by_host(name));
-        let config = self.config(distribution.map(AsRef::as_ref));
+        let config = self.config(sni.as_deref().unwrap_or_default(), prepared);
         let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
         let facts = facts(stream.get_ref().1, sni)?;
         Ok((stream, facts))
@@ -195,12 +220,27 @@ impl ViewerTls {
 
     /// A name that no distribution has, a disabled one's and none at all get the same answer, so
     /// that a handshake tells nobody which names exist.
-    fn config(&self, distribution: Option<&LinkedDistribution>) -> Arc<ServerConfig> {
-        match distribution {
-            Some(found) if found.enabled => self.suffix.select(found.minimum_protocol_version, found.http2),
+    fn config(&self, name: &str, prepared: &Prepared) -> Arc<ServerConfig> {
+        match prepared.snapshot.distribution_by_host(name) {
+            Some(found) if found.enabled => {
+                let own = own_certificate(name, found, &prepared.certificates);
+                own.unwrap_or(&self.suffix).select(found.minimum_protocol_version, found.http2)
+            }
             _ => self.suffix.select(MinimumProtocolVersion::Tls12, true),
         }
     }
+}
+
+/// The certificate of a name that the distribution's owner added. The one that it was given stays the
+/// suffix's, as with CloudFront ("Use alternate domain names and HTTPS").
+fn own_certificate<'p>(
+    name: &str,
+    distribution: &LinkedDistribution,
+    certificates: &'p OpenedCertificates,
+) -> Option<&'p Arc<CertificateConfigs>> {
+    let is_added = name != distribution.domain_name.as_str();
+    let own = distribution.certificate.as_ref().filter(|_| is_added)?;
+    certificates.get(&own.id)
 }
 
 /// The configurations that one certificate can be served with.

@@ -9,6 +9,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
 use edge_config::HostName;
@@ -28,6 +29,7 @@ use crate::seal::SealingKey;
 /// The authorities, ready to sign.
 pub(crate) struct Authorities {
     viewers: Authority,
+    sealing_key: Arc<SealingKey>,
 }
 
 impl Authorities {
@@ -42,7 +44,12 @@ impl Authorities {
         load(Role::Connectors)?;
         load(Role::Origins)?;
         replace_file(&directory.ca(), viewers.certificate_pem.as_bytes(), Audience::Everybody)?;
-        Ok(Self { viewers })
+        Ok(Self { viewers, sealing_key: Arc::new(sealing_key) })
+    }
+
+    /// The key that seals the private keys of the directory, and those of imported certificates.
+    pub(crate) fn sealing_key(&self) -> &Arc<SealingKey> {
+        &self.sealing_key
     }
 
     /// A new certificate for the suffix and every name directly under it.

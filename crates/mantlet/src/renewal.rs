@@ -27,7 +27,7 @@ pub(crate) struct RenewedCertificate {
 }
 
 enum Source {
-    Authority { authorities: Authorities, suffix: HostName },
+    Authority { authorities: Box<Authorities>, suffix: HostName },
     Files(GivenCertificate),
 }
 
@@ -50,7 +50,7 @@ impl RenewedCertificate {
     /// One of the local authority.
     pub(crate) fn issued(authorities: Authorities, suffix: HostName) -> Result<Self> {
         let first = issue(&authorities, &suffix)?;
-        Ok(Self::new(first, Source::Authority { authorities, suffix }))
+        Ok(Self::new(first, Source::Authority { authorities: Box::new(authorities), suffix }))
     }
 
     /// `--suffix-certificate`.

@@ -1,7 +1,8 @@
 //! Sealing: what makes a copy of the data directory useless without its sealing key.
 //!
 //! A sealed file is the line `mantlet sealed 1`, a nonce and AES-256-GCM's output. The file's name is authenticated with
-//! it, so that one sealed file cannot stand in for another.
+//! it, so that one sealed file cannot stand in for another. Private keys of certificates are sealed alike and stand in
+//! the store.
 
 use std::path::{Path, PathBuf};
 
@@ -63,7 +64,8 @@ impl SealingKey {
         self.open(name, &sealed).map(Some).with_context(|| format!("cannot open {}", path.display()))
     }
 
-    fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>> {
+    /// `secret`, sealed under a name that opening it must give again.
+    pub(crate) fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>> {
         // The buffer that is sealed in place holds the secret until then and ciphertext after.
         let mut text = secret.to_vec();
         let nonce = self
@@ -74,7 +76,8 @@ impl SealingKey {
         Ok([MAGIC, nonce.as_ref(), &text].concat())
     }
 
-    fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    /// What was sealed under that name.
+    pub(crate) fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let Some(rest) = sealed.strip_prefix(MAGIC) else {
             if sealed.starts_with(MAGIC_OF_ANY_FORMAT) {
                 bail!("it was sealed by a newer release; run that one");

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use aws_api::sigv4::Secret;
-use control::{AccessKeys, Authentication, Control, ControlSettings, Quotas, seed_managed_policies};
+use control::{
+    AccessKeys, Authentication, Control, ControlSettings, PrivateKeySealer, Quotas, seed_managed_policies,
+};
 use edge::{
     AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots,
-    ServedCertificate, ViewerTls,
+    PrivateKeyOpener, ServedCertificate, ViewerTls,
 };
 use edge_config::{Revision, Snapshot};
 use feed::{Fleet, Following};
@@ -32,6 +34,7 @@ use crate::endpoints::{Endpoints, Published, reachable};
 use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
 use crate::renewal::RenewedCertificate;
 use crate::running::{self, Running};
+use crate::seal::SealingKey;
 use crate::settings::{AccessLogTarget as AccessLogChoice, RunSettings};
 
 /// The edge of this process, among those of the fleet.
@@ -68,7 +71,9 @@ impl Server {
 
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(directory.store()).context("cannot open the store")?);
-        let suffix_certificate = suffix_certificate(&directory, settings)?;
+        let authorities = load_authorities(&directory, settings)?;
+        let sealing_key = Arc::clone(authorities.sealing_key());
+        let suffix_certificate = suffix_certificate(authorities, settings)?;
         let api_certificate = api_certificate(&directory, settings)?;
         let access_key = AccessKey::load_or_create(&directory.credentials())?;
 
@@ -77,12 +82,13 @@ impl Server {
         let following = feed::follow(Arc::clone(&store)).await.context("cannot follow the store")?;
         let api_listener = ApiListener::bind(settings, api_certificate.as_ref()).await?;
         let viewer_tls = ViewerTls::new(suffix_certificate.served())?;
+        let viewer_tls = viewer_tls.with_private_keys(private_key_opener(&sealing_key));
         let edge = start_edge(&directory, settings, &api_listener, viewer_tls, following.snapshots())?;
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
         let control = Control::new(
-            control_settings(settings, quotas, &access_key),
+            control_settings(settings, quotas, &access_key, &sealing_key),
             Arc::clone(&store),
             following.snapshots(),
             fleet,
@@ -146,10 +152,13 @@ impl Server {
     }
 }
 
-fn suffix_certificate(directory: &DataDir, settings: &RunSettings) -> Result<RenewedCertificate> {
-    let suffix = settings.domain_suffix.clone();
+fn load_authorities(directory: &DataDir, settings: &RunSettings) -> Result<Authorities> {
     let sealing_key = settings.sealing_key_file.clone().unwrap_or_else(|| directory.sealing_key());
-    let authorities = Authorities::load_or_create(directory, &sealing_key, &suffix)?;
+    Authorities::load_or_create(directory, &sealing_key, &settings.domain_suffix)
+}
+
+fn suffix_certificate(authorities: Authorities, settings: &RunSettings) -> Result<RenewedCertificate> {
+    let suffix = settings.domain_suffix.clone();
     match &settings.suffix_certificate {
         Some(files) => RenewedCertificate::of_suffix(files.clone(), suffix),
         None => RenewedCertificate::issued(authorities, suffix),
@@ -241,13 +250,36 @@ fn quotas(file: Option<&Path>) -> Result<Quotas> {
     })
 }
 
-fn control_settings(settings: &RunSettings, quotas: Quotas, access_key: &AccessKey) -> ControlSettings {
+fn private_key_sealer(sealing_key: &Arc<SealingKey>) -> PrivateKeySealer {
+    let sealing_key = Arc::clone(sealing_key);
+    PrivateKeySealer::new(move |id, private_key| {
+        Ok(sealing_key.seal(&sealed_certificate_name(id), private_key)?)
+    })
+}
+
+fn private_key_opener(sealing_key: &Arc<SealingKey>) -> PrivateKeyOpener {
+    let sealing_key = Arc::clone(sealing_key);
+    PrivateKeyOpener::new(move |id, sealed| Ok(sealing_key.open(&sealed_certificate_name(id), sealed)?))
+}
+
+/// No file is called so.
+fn sealed_certificate_name(id: &str) -> String {
+    format!("certificate/{id}")
+}
+
+fn control_settings(
+    settings: &RunSettings,
+    quotas: Quotas,
+    access_key: &AccessKey,
+    sealing_key: &Arc<SealingKey>,
+) -> ControlSettings {
     let key = || (access_key.id.clone(), Secret::new(access_key.secret.as_str()));
     ControlSettings {
         account_id: settings.account_id.clone(),
         domain_suffix: settings.domain_suffix.clone(),
         accept_unenforced: settings.accept_unenforced,
         quotas,
+        private_keys: private_key_sealer(sealing_key),
         authentication: match settings.authentication {
             AuthFlag::Sigv4 => Authentication::SignatureV4(AccessKeys::new([key()])),
             AuthFlag::None => Authentication::Nobody,

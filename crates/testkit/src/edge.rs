@@ -149,6 +149,7 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         enabled: true,
         http2: true,
         minimum_protocol_version: MinimumProtocolVersion::Tls12,
+        certificate: None,
         cache_behaviors: vec![all_viewer_cache_behavior(&origin)],
         origins: vec![origin],
     }

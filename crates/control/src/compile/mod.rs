@@ -15,6 +15,7 @@ use edge_config::{
 use self::forwarded_values::{compile_forwarded_values, origin_request_policy_of};
 pub(crate) use self::policies::{compile_cache_policy, compile_origin_request_policy};
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
+use crate::certificates::viewer_certificate::certificate_id;
 use crate::errors::invalid_argument;
 use crate::managed;
 use crate::validate::aliases::parse_aliases;
@@ -38,6 +39,7 @@ pub(crate) fn compile_distribution(
         enabled: config.enabled && config.staging != Some(true),
         http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
         minimum_protocol_version: compile_minimum_protocol_version(minimum),
+        certificate: certificate_id(config).map(str::to_owned),
         origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,
         cache_behaviors: cache_behaviors(config).iter().map(compile_behavior).collect::<Result<_, _>>()?,
     }))

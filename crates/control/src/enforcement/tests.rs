@@ -2,7 +2,7 @@ use aws_api::cloudfront::{
     CacheBehavior, CacheBehaviors, CacheTagConfig, ConnectionFunctionAssociation, CustomErrorResponse,
     EventType, FunctionAssociation, GrpcConfig, LambdaFunctionAssociation, LoggingConfig, OriginGroup,
     OriginMtlsConfig, OriginShield, S3OriginConfig, TenantConfig, TrustedKeyGroups, TrustedSigners,
-    ViewerMtlsConfig,
+    ViewerCertificate, ViewerMtlsConfig,
 };
 
 use super::*;
@@ -117,6 +117,15 @@ fn what_is_only_stored_is_named() {
     );
     check(|config| config.price_class = Some(PriceClass::PriceClass100), &["PriceClass"]);
     check(|config| config.http_version = Some(HttpVersion::Http2and3), &["HttpVersion http3"]);
+    let own = |method| {
+        Some(ViewerCertificate {
+            acm_certificate_arn: Some("arn".to_owned()),
+            ssl_support_method: Some(method),
+            ..ViewerCertificate::default()
+        })
+    };
+    check(|config| config.viewer_certificate = own(SSLSupportMethod::Vip), &["SSLSupportMethod"]);
+    check(|config| config.viewer_certificate = own(SSLSupportMethod::SniOnly), &[]);
     check(|config| config.anycast_ip_list_id = Some("a".to_owned()), &["AnycastIpListId"]);
     check(|config| config.tenant_config = Some(TenantConfig::default()), &["TenantConfig"]);
     check(|config| config.cache_tag_config = Some(CacheTagConfig::default()), &["CacheTagConfig"]);

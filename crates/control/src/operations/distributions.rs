@@ -19,6 +19,7 @@ use store::{Condition, Range};
 use super::key_groups::active_trusted_key_groups;
 use super::monitoring_subscriptions::delete_with_distribution;
 use super::staging::{change_policy, delete_staging, policy_in_use, register_staging};
+use crate::certificates::viewer_certificate::certificate_id;
 use crate::commit::{Change, Expectation, Integrity, Refusal, storage};
 use crate::compile::compile_distribution;
 use crate::control::{Caller, Control};
@@ -499,7 +500,9 @@ fn replacement(
     if names_differ || references_before != references_after {
         change = change.bump_integrity(account_id);
     }
-    if names_differ {
+    // Whether a certificate covers the names was checked against the snapshot.
+    let certificates_differ = certificate_id(&present.record.config) != certificate_id(&record.config);
+    if names_differ || certificates_differ {
         change = change.expect_integrity(account_id, integrity);
     }
     Ok(change)
@@ -587,7 +590,7 @@ fn takes_names(bundle: &Bundle) -> bool {
 fn names(bundle: &Bundle) -> Vec<edge_config::AliasName> {
     match bundle {
         Bundle::Distribution(distribution) => distribution.names().collect(),
-        Bundle::CachePolicy(_) | Bundle::OriginRequestPolicy(_) => Vec::new(),
+        Bundle::CachePolicy(_) | Bundle::OriginRequestPolicy(_) | Bundle::Certificate(_) => Vec::new(),
     }
 }
 
@@ -597,6 +600,7 @@ fn reference_to(resource: &ResourceId) -> Reference {
         ResourceKind::CachePolicy => Kind::CachePolicy,
         ResourceKind::OriginRequestPolicy => Kind::OriginRequestPolicy,
         ResourceKind::Distribution => Kind::Distribution,
+        ResourceKind::Certificate => Kind::Certificate,
     };
     Reference::new(kind, &*resource.id)
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod aliases;
 pub(crate) mod cache_policies;
+pub(crate) mod certificate_tags;
+pub(crate) mod certificates;
 pub(crate) mod continuous_deployment_policies;
 pub(crate) mod distributions;
 pub(crate) mod distributions_by;
@@ -21,6 +23,8 @@ pub(crate) mod web_acl_association;
 
 #[cfg(test)]
 mod association_tests;
+#[cfg(test)]
+mod certificate_tests;
 #[cfg(test)]
 mod concurrency_tests;
 #[cfg(test)]

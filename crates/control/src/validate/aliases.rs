@@ -5,6 +5,7 @@ use aws_api::cloudfront::{Aliases, DistributionConfig, ErrorCode};
 use edge_config::AliasName;
 
 use super::{Surroundings, duplicate};
+use crate::certificates::viewer_certificate::validate_viewer_certificate;
 use crate::errors::invalid_argument;
 
 pub(super) fn validate(config: &DistributionConfig, surroundings: Surroundings<'_>) -> Result<(), ApiError> {
@@ -25,7 +26,7 @@ pub(super) fn validate(config: &DistributionConfig, surroundings: Surroundings<'
             return Err(cname_already_exists(alias));
         }
     }
-    validate_certificate(config, &aliases)
+    validate_viewer_certificate(config, &aliases, surroundings)
 }
 
 /// The alternate domain names of a distribution.
@@ -56,26 +57,6 @@ fn refuse_given_names(alias: &AliasName, surroundings: Surroundings<'_>) -> Resu
             "The alternate domain name {alias} is under {suffix}, where distributions are given their names. \
              Use a name of your own."
         )));
-    }
-    Ok(())
-}
-
-fn validate_certificate(config: &DistributionConfig, aliases: &[AliasName]) -> Result<(), ApiError> {
-    let certificate = config.viewer_certificate.as_ref();
-    let own = certificate.and_then(|certificate| {
-        certificate.acm_certificate_arn.as_ref().or(certificate.iam_certificate_id.as_ref())
-    });
-    if let Some(own) = own {
-        return Err(ErrorCode::InvalidViewerCertificate.with_message(format!(
-            "The certificate {own:?} does not exist: this release has no certificates of its own. Leave \
-             ACMCertificateArn and IAMCertificateId out and use the domain name that the distribution is given."
-        )));
-    }
-    if !aliases.is_empty() {
-        return Err(ErrorCode::InvalidViewerCertificate.with_message(
-            "Alternate domain names (Aliases) need a certificate that covers them, and the distribution has \
-             CloudFront's default one. Remove the Aliases.",
-        ));
     }
     Ok(())
 }

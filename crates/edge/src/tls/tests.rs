@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use edge_config::{
-    Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HostName, MethodSet, Origin,
-    OriginAddress, OriginProtocolPolicy, ResourceId, ResourceKind, Revision, ViewerProtocolPolicy, link,
+    AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, Certificate, Change, Distribution,
+    HostName, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId, ResourceKind, Revision,
+    SealedPrivateKey, ViewerProtocolPolicy, link,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
@@ -27,11 +28,16 @@ struct Certificates {
 
 impl Certificates {
     fn new(key: &KeyPair) -> Self {
+        Self::for_names(key, &[&format!("*.{SUFFIX}"), SUFFIX])
+    }
+
+    fn for_names(key: &KeyPair, names: &[&str]) -> Self {
         let mut ca = CertificateParams::new(Vec::new()).unwrap();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_key = KeyPair::generate().unwrap();
         let ca_certificate = ca.self_signed(&ca_key).unwrap();
-        let leaf = CertificateParams::new(vec![format!("*.{SUFFIX}"), SUFFIX.to_owned()]).unwrap();
+        let leaf =
+            CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         let certificate = leaf.signed_by(key, &Issuer::new(ca, ca_key)).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(ca_certificate.der().clone()).unwrap();
@@ -65,6 +71,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
         enabled,
         http2,
         minimum_protocol_version,
+        certificate: None,
         origins: vec![Origin {
             id: "api".into(),
             address: OriginAddress::Name(HostName::parse("localhost").unwrap()),
@@ -115,11 +122,25 @@ async fn handshake(
     viewer: &ClientConfig,
     host: &str,
 ) -> (Result<TlsFacts, TlsError>, io::Result<()>) {
+    handshake_with(tls, &prepared(tls, snapshot(), &Arc::default()), viewer, host).await
+}
+
+fn prepared(tls: &ViewerTls, snapshot: Snapshot, previous: &Arc<OpenedCertificates>) -> Prepared {
+    let certificates = tls.open_certificates(previous, &snapshot);
+    Prepared { snapshot: Arc::new(snapshot), certificates }
+}
+
+async fn handshake_with(
+    tls: &ViewerTls,
+    prepared: &Prepared,
+    viewer: &ClientConfig,
+    host: &str,
+) -> (Result<TlsFacts, TlsError>, io::Result<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let edge = async {
         let (stream, _) = listener.accept().await.unwrap();
-        let (mut stream, facts) = tls.accept(stream, &snapshot()).await?;
+        let (mut stream, facts) = tls.accept(stream, prepared).await?;
         stream.write_all(b"x").await.map_err(TlsError::Broken)?;
         let _ = stream.shutdown().await;
         Ok(facts)
@@ -250,6 +271,7 @@ async fn a_session_is_not_resumed_under_another_configuration() {
             tls13: tls.suffix.select(minimum, http2),
             tls13_http2: tls.suffix.select(minimum, http2),
         }),
+        opener: PrivateKeyOpener::of_nothing(),
     };
     let (one, other) = (
         select(&before, MinimumProtocolVersion::Tls12, true),
@@ -319,8 +341,8 @@ async fn the_post_quantum_key_exchange_is_used() {
     let address = listener.local_addr().unwrap();
     let viewer = certificates.viewer(&[&TLS13], &[]);
     let tls = certificates.viewer_tls();
-    let snapshot = snapshot();
-    let edge = async { tls.accept(listener.accept().await.unwrap().0, &snapshot).await.unwrap().0 };
+    let prepared = prepared(&tls, snapshot(), &Arc::default());
+    let edge = async { tls.accept(listener.accept().await.unwrap().0, &prepared).await.unwrap().0 };
     let viewer = async {
         let name = ServerName::try_from("both.mantlet.localhost").unwrap();
         TlsConnector::from(Arc::new(viewer)).connect(name, TcpStream::connect(address).await.unwrap()).await
@@ -335,9 +357,9 @@ async fn accept_bytes(bytes: &[u8], close: bool) -> (TlsError, Vec<u8>) {
     let tls = certificates().viewer_tls();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let snapshot = snapshot();
+    let prepared = prepared(&tls, snapshot(), &Arc::default());
     let edge =
-        async { tls.accept(listener.accept().await.unwrap().0, &snapshot).await.map(drop).unwrap_err() };
+        async { tls.accept(listener.accept().await.unwrap().0, &prepared).await.map(drop).unwrap_err() };
     let viewer = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         // The edge may have hung up in the middle of it.
@@ -414,4 +436,111 @@ fn a_minimum_is_asked_again_for_each_request() {
     use MinimumProtocolVersion as Minimum;
     assert!(TlsVersion::Tls12.satisfies(Minimum::Tls12) && TlsVersion::Tls13.satisfies(Minimum::Tls13));
     assert!(!TlsVersion::Tls12.satisfies(Minimum::Tls13));
+}
+
+/// A sealed key that needs no key to open: what is tested here is who gets which certificate.
+fn opener() -> PrivateKeyOpener {
+    PrivateKeyOpener::new(|id, sealed| match sealed.strip_prefix(format!("sealed for {id}:").as_bytes()) {
+        Some(key) => Ok(key.to_vec().into()),
+        None => Err("sealed for another".into()),
+    })
+}
+
+/// An authority, and a certificate of its that a distribution can have.
+struct OwnCertificate {
+    certificates: Certificates,
+    key: KeyPair,
+}
+
+impl OwnCertificate {
+    fn for_names(names: &[&str]) -> Self {
+        let key = KeyPair::generate().unwrap();
+        Self { certificates: Certificates::for_names(&key, names), key }
+    }
+
+    fn change(&self, revision: u64, sealed_for: &str) -> Change {
+        let sealed = [format!("sealed for {sealed_for}:").as_bytes(), self.key.serialized_der()].concat();
+        let der = CertificateDer::from_pem_slice(self.certificates.certificate_pem.as_bytes()).unwrap();
+        Change {
+            resource: ResourceId::new(ResourceKind::Certificate, "own"),
+            revision: Revision(revision),
+            bundle: Some(Arc::new(Bundle::Certificate(Certificate {
+                chain: vec![(*der).into()],
+                sealed_private_key: SealedPrivateKey::new(&sealed),
+            }))),
+        }
+    }
+}
+
+/// `both`, with two names of its owner's choice and a certificate of its own.
+fn with_own_certificate(previous: &Snapshot, certificate: Change) -> Snapshot {
+    let mut distribution = change("both", MinimumProtocolVersion::Tls12, true, true);
+    if let Some(Bundle::Distribution(own)) = distribution.bundle.as_mut().map(Arc::make_mut) {
+        own.aliases = ["api.example", "*.shop.example"].map(|name| AliasName::parse(name).unwrap()).into();
+        own.certificate = Some("own".to_owned());
+    }
+    let linked = link(previous, certificate.revision, &[distribution, certificate]);
+    assert_eq!(linked.rejected, []);
+    linked.snapshot
+}
+
+async fn check_shown(tls: &ViewerTls, prepared: &Prepared, expect: &Certificates, host: &str) {
+    let (facts, viewer) = handshake_with(tls, prepared, &expect.viewer(&[&TLS13], &[]), host).await;
+    viewer.unwrap_or_else(|error| panic!("{host}: {error}"));
+    assert_eq!(facts.unwrap().sni.as_deref(), Some(host.to_ascii_lowercase().as_str()));
+}
+
+#[tokio::test]
+async fn added_names_get_the_distributions_own_certificate_and_all_others_the_suffixs() {
+    let suffix = certificates();
+    let own = OwnCertificate::for_names(&["api.example", "*.shop.example"]);
+    let tls = suffix.viewer_tls().with_private_keys(opener());
+    let snapshot = with_own_certificate(&Snapshot::default(), own.change(1, "own"));
+    let prepared = prepared(&tls, snapshot, &Arc::default());
+    check_shown(&tls, &prepared, &own.certificates, "api.example").await;
+    check_shown(&tls, &prepared, &own.certificates, "API.Example").await;
+    check_shown(&tls, &prepared, &own.certificates, "a.shop.example").await;
+    check_shown(&tls, &prepared, &suffix, "both.mantlet.localhost").await;
+    check_shown(&tls, &prepared, &suffix, "nobody.mantlet.localhost").await;
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_from_the_next_snapshot_on() {
+    let (old, new) =
+        (OwnCertificate::for_names(&["api.example"]), OwnCertificate::for_names(&["api.example"]));
+    let tls = certificates().viewer_tls().with_private_keys(opener());
+    let snapshot = with_own_certificate(&Snapshot::default(), old.change(1, "own"));
+    let before = prepared(&tls, snapshot.clone(), &Arc::default());
+    let after = prepared(&tls, with_own_certificate(&snapshot, new.change(2, "own")), &before.certificates);
+    check_shown(&tls, &before, &old.certificates, "api.example").await;
+    check_shown(&tls, &after, &new.certificates, "api.example").await;
+}
+
+#[tokio::test]
+async fn a_certificate_whose_key_cannot_be_opened_leaves_what_was_there() {
+    let (old, new) =
+        (OwnCertificate::for_names(&["api.example"]), OwnCertificate::for_names(&["api.example"]));
+    let suffix = certificates();
+    let tls = suffix.viewer_tls().with_private_keys(opener());
+    let snapshot = with_own_certificate(&Snapshot::default(), old.change(1, "own"));
+    let before = prepared(&tls, snapshot.clone(), &Arc::default());
+    let broken = prepared(&tls, with_own_certificate(&snapshot, new.change(2, "else")), &before.certificates);
+    check_shown(&tls, &broken, &old.certificates, "api.example").await;
+
+    // Without one before, the name is answered like one that nobody has.
+    let never = with_own_certificate(&Snapshot::default(), new.change(1, "else"));
+    let never = prepared(&tls, never, &Arc::default());
+    let (_, viewer) = handshake_with(&tls, &never, &suffix.viewer(&[&TLS13], &[]), "api.example").await;
+    assert!(viewer.unwrap_err().to_string().contains("not valid for name"), "the suffix's certificate");
+}
+
+#[test]
+fn certificates_are_opened_once_for_each_revision() {
+    let own = OwnCertificate::for_names(&["api.example"]);
+    let tls = certificates().viewer_tls().with_private_keys(opener());
+    let snapshot = with_own_certificate(&Snapshot::default(), own.change(1, "own"));
+    let first = tls.open_certificates(&Arc::default(), &snapshot);
+    assert!(Arc::ptr_eq(&first, &tls.open_certificates(&first, &snapshot)));
+    let renewed = tls.open_certificates(&first, &with_own_certificate(&snapshot, own.change(2, "own")));
+    assert!(!Arc::ptr_eq(first.get("own").unwrap(), renewed.get("own").unwrap()));
 }

@@ -39,8 +39,8 @@ pub(crate) async fn serve(
 
 async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr) {
     let Some(tls) = &thread.common.tls else { return };
-    let snapshot = thread.snapshot();
-    let (stream, facts) = match tls.accept(stream, &snapshot).await {
+    let prepared = thread.prepared();
+    let (stream, facts) = match tls.accept(stream, &prepared).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
@@ -48,7 +48,7 @@ async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: Soc
         }
     };
     // Connections live long; snapshots should not.
-    drop(snapshot);
+    drop(prepared);
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts) };
