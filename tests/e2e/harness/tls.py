@@ -3,11 +3,32 @@
 import datetime
 import ipaddress
 import ssl
+from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
+
+
+@dataclass
+class Issued:
+    """A certificate and its private key, in PEM."""
+
+    certificate: bytes
+    key: bytes
+    private_key: object
+
+    @property
+    def serial(self):
+        return x509.load_pem_x509_certificate(self.certificate).serial_number
+
+    def key_encodings(self):
+        """Every form in which the private key could lie somewhere: PEM and DER."""
+        formats = (serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL)
+        for encoding in (serialization.Encoding.DER, serialization.Encoding.PEM):
+            for format in formats:
+                yield self.private_key.private_bytes(encoding, format, serialization.NoEncryption())
 
 
 class ThrowAwayCa:
@@ -44,6 +65,25 @@ class ThrowAwayCa:
             )
         )
         return paths
+
+    @property
+    def pem(self):
+        return self.path.read_bytes()
+
+    def issue(self, *names, key=None, days=2):
+        """A certificate for these names; `days` below zero makes one that has expired."""
+        key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        leaf = x509.BasicConstraints(ca=False, path_length=None)
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        certificate = self._issue(subject, key, leaf, [alternatives], days)
+        return Issued(
+            certificate.public_bytes(serialization.Encoding.PEM),
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            ),
+            key,
+        )
 
     def _issue(self, subject, key, constraints, extensions, days=2):
         now = datetime.datetime.now(datetime.timezone.utc)
