@@ -10,7 +10,7 @@ use crate::query::Parameters;
 use crate::request::Request;
 use crate::route::Labels;
 use crate::shape::{Location, Member, Ref, Slot, Structure};
-use crate::{ApiError, json, scalar, xml};
+use crate::{ApiError, json, scalar, sts, xml};
 
 /// An answer with its whole body.
 pub type Answer = Response<Vec<u8>>;
@@ -45,7 +45,7 @@ pub(crate) fn decode_into(
             let body = if request.body.is_empty() { b"{}" } else { request.body };
             json::decode(body, input).map_err(|error| error.into_api_error(Protocol::Json))
         }
-        Protocol::Query => Ok(()),
+        Protocol::Query => sts::decode(request, input),
     }
 }
 

@@ -37,6 +37,11 @@ impl Parameters {
         self.pairs.iter().any(|(known, _)| known == name)
     }
 
+    /// The parameters' names, in the order of their sending.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|(name, _)| name.as_str())
+    }
+
     fn parse(text: &str, decode: impl Fn(&str) -> Option<String>) -> Result<Self, ApiError> {
         if text.len() > QUERY_BYTES_MAX {
             return Err(ApiError::malformed_input("The query is too long."));

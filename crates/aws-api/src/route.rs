@@ -21,6 +21,15 @@ pub enum AnyOperation {
 }
 
 impl AnyOperation {
+    /// Every operation of every service.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let cloudfront = cloudfront::OperationId::ALL.iter().copied().map(Self::CloudFront);
+        let wafv2 = wafv2::OperationId::ALL.iter().copied().map(Self::Wafv2);
+        let acm = acm::OperationId::ALL.iter().copied().map(Self::Acm);
+        let sts = sts::OperationId::ALL.iter().copied().map(Self::Sts);
+        cloudfront.chain(wafv2).chain(acm).chain(sts)
+    }
+
     /// The operation's static description.
     pub fn schema(self) -> &'static OperationSchema {
         match self {
@@ -63,6 +72,11 @@ pub struct Labels {
 }
 
 impl Labels {
+    /// The labels' values, in the path's order.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().map(|(_, value)| value.as_str())
+    }
+
     /// The value of the label.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())

@@ -1,34 +1,14 @@
 //! Who may ask: every request is signed, unless the operator said that none need be.
 
-use std::collections::HashMap;
-use std::fmt;
+use std::cell::RefCell;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_api::sigv4::{Authenticated, Expectations, PayloadRule, Secret, SignatureError, verify};
-use aws_api::{AnyOperation, ApiError, Protocol, Request, acm, cloudfront, protocol, sts, wafv2};
+use aws_api::sigv4::{Authenticated, Expectations, PayloadRule, SignatureError, verify};
+use aws_api::{ApiError, Protocol, Request, acm, cloudfront, sts, wafv2};
 
+use crate::access::{AccessKeys, Principal, Role, SIGNING_NAME};
 use crate::control::Transport;
-
-/// The access keys that exist. There is no way to read or print a secret.
-#[derive(Clone)]
-pub struct AccessKeys {
-    secrets: Arc<HashMap<String, Secret>>,
-}
-
-impl AccessKeys {
-    /// Keys by their ids.
-    pub fn new(keys: impl IntoIterator<Item = (String, Secret)>) -> Self {
-        Self { secrets: Arc::new(keys.into_iter().collect()) }
-    }
-}
-
-impl fmt::Debug for AccessKeys {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "AccessKeys({})", self.secrets.len())
-    }
-}
 
 /// How callers prove who they are.
 #[derive(Clone, Debug)]
@@ -43,34 +23,98 @@ pub enum Authentication {
 /// A caller that may ask.
 pub(crate) struct Identity {
     signed: Option<Authenticated>,
+    who: Who,
 }
 
-/// Lets a caller in, or not.
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Anybody: nobody needs to say.
+    Anybody,
+    /// A user of this machine, who came through the data directory.
+    LocalUser,
+    /// The holder of a key.
+    Key(Principal),
+}
+
+impl Who {
+    /// The holder of a key, if it is one.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        match self {
+            Self::Key(principal) => Some(principal),
+            Self::Anybody | Self::LocalUser => None,
+        }
+    }
+}
+
+/// Lets a caller in, or not, as a service of `protocol` says it.
 pub(crate) fn authenticate(
     authentication: &Authentication,
     request: &Request<'_>,
+    protocol: Protocol,
     transport: Transport,
     now: SystemTime,
 ) -> Result<Identity, ApiError> {
     match authentication {
-        Authentication::Nobody => refuse_browsers(request).map(|()| Identity { signed: None }),
-        Authentication::SignatureV4(keys) => verify_signature(keys, request, transport, now)
-            .map(|signed| Identity { signed: Some(signed) })
-            .map_err(|error| error.to_api_error(protocol(request))),
+        Authentication::Nobody => {
+            refuse_browsers(request).map(|()| Identity { signed: None, who: Who::Anybody })
+        }
+        Authentication::SignatureV4(keys) => {
+            verify_signature(keys, request, transport, now).map_err(|error| error.to_api_error(protocol))
+        }
     }
 }
 
 impl Identity {
+    /// A user of this machine who came through the data directory, and so could change the store itself.
+    pub(crate) fn local_user() -> Self {
+        Self { signed: None, who: Who::LocalUser }
+    }
+
+    pub(crate) fn who(&self) -> &Who {
+        &self.who
+    }
+
     /// A signature for one service opens no other.
-    pub(crate) fn check_service(&self, operation: AnyOperation, protocol: Protocol) -> Result<(), ApiError> {
-        let service = operation.schema().service.signing_name;
+    pub(crate) fn check_service(&self, signing_name: &str, protocol: Protocol) -> Result<(), ApiError> {
         match &self.signed {
-            Some(signed) if signed.service != service => {
+            Some(signed) if signed.service != signing_name => {
                 Err(SignatureError::WrongService.to_api_error(protocol))
             }
             _ => Ok(()),
         }
     }
+
+    /// Nobody does more than their key's role says.
+    pub(crate) fn check_role(
+        &self,
+        operation: &str,
+        needed: Role,
+        protocol: Protocol,
+    ) -> Result<(), ApiError> {
+        match self.who.principal() {
+            Some(principal) if principal.role < needed => {
+                let Principal { key_name, role, .. } = principal;
+                Err(access_denied(
+                    protocol,
+                    format!(
+                        "{operation} needs the role {needed}, and the key {key_name} has the role {role} here. Use a \
+                         key with the role {needed}, or ask an admin for one."
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The refusal of someone who is known and may not.
+pub(crate) fn access_denied(protocol: Protocol, message: impl Into<String>) -> ApiError {
+    let code = match protocol {
+        Protocol::RestXml | Protocol::Query => "AccessDenied",
+        Protocol::Json => "AccessDeniedException",
+    };
+    ApiError::new(code, 403, message)
 }
 
 fn verify_signature(
@@ -78,16 +122,27 @@ fn verify_signature(
     request: &Request<'_>,
     transport: Transport,
     now: SystemTime,
-) -> Result<Authenticated, SignatureError> {
-    let services = [&cloudfront::SERVICE, &wafv2::SERVICE, &acm::SERVICE, &sts::SERVICE]
-        .map(|service| service.signing_name);
+) -> Result<Identity, SignatureError> {
+    let services = [
+        cloudfront::SERVICE.signing_name,
+        wafv2::SERVICE.signing_name,
+        acm::SERVICE.signing_name,
+        sts::SERVICE.signing_name,
+        SIGNING_NAME,
+    ];
     let nobody_can_change_the_body = transport.is_tls || transport.is_loopback;
+    let found = RefCell::new(None);
+    let secret_of = |access_key_id: &str, session_token: Option<&str>| {
+        let (secret, principal) = keys.find(access_key_id, session_token, now)?;
+        found.replace(Some(principal));
+        Ok(secret)
+    };
     let signed = verify(
         request,
         now,
         &Expectations {
             services: &services,
-            secret_of: &|access_key_id| keys.secrets.get(access_key_id).cloned(),
+            secret_of: &secret_of,
             payload: if nobody_can_change_the_body {
                 PayloadRule::AllowUnsigned
             } else {
@@ -95,8 +150,8 @@ fn verify_signature(
             },
         },
     )?;
-    // Our keys are not temporary: a token belongs to none of them.
-    if signed.session_token.is_some() { Err(SignatureError::UnknownAccessKey) } else { Ok(signed) }
+    let principal = found.into_inner().ok_or(SignatureError::UnknownAccessKey)?;
+    Ok(Identity { signed: Some(signed), who: Who::Key(principal) })
 }
 
 /// A page that someone has open can send requests to this machine, and by rebinding its name to a
@@ -130,6 +185,7 @@ mod tests {
     use http::HeaderMap;
 
     use super::*;
+    use crate::test_support::LOOPBACK;
 
     fn check(headers: &[(&'static str, &'static str)], expect: Option<&str>) {
         let headers: HeaderMap = headers
@@ -143,8 +199,8 @@ mod tests {
             headers: &headers,
             body: b"",
         };
-        let transport = Transport { is_tls: false, is_loopback: true };
-        let result = authenticate(&Authentication::Nobody, &request, transport, SystemTime::UNIX_EPOCH);
+        let now = SystemTime::UNIX_EPOCH;
+        let result = authenticate(&Authentication::Nobody, &request, Protocol::RestXml, LOOPBACK, now);
         assert_eq!(result.err().map(|error| error.code), expect, "{headers:?}");
     }
 

@@ -14,6 +14,7 @@ use edge_config::{Revision, Snapshot};
 use store::{CommitError, Condition, Key, StorageError, Transaction, TransactionFault, Write};
 use tokio::time::timeout;
 
+use crate::audit;
 use crate::control::Control;
 use crate::errors::{disk_full, internal, unavailable};
 use crate::limits::SNAPSHOT_WAIT_DURATION;
@@ -135,8 +136,12 @@ pub(crate) struct Integrity(Option<store::Revision>);
 impl Control {
     /// Makes a change, durably, if the store is as the change expects.
     pub(crate) async fn commit(&self, change: Change) -> Result<store::Revision, Refusal> {
+        let touched = audit::touched(&change.transaction);
         match self.store().commit(change.transaction).await {
-            Ok(committed) => Ok(committed.revision),
+            Ok(committed) => {
+                audit::note(touched, committed.revision);
+                Ok(committed.revision)
+            }
             Err(CommitError::Conflict { compare, .. }) => {
                 let unmet = change.expectations.into_iter().nth(compare).map(Refusal::Unmet);
                 Err(unmet.unwrap_or_else(|| Refusal::Answer(ApiError::internal())))

@@ -3,7 +3,8 @@
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
-use aws_api::{AnyOperation, ApiError, Protocol, Request, protocol, route};
+use aws_api::sigv4::claimed_access_key_id;
+use aws_api::{AnyOperation, ApiError, Protocol, Request, Routed, protocol, route};
 use bytes::Bytes;
 use edge_config::{HostName, Snapshot};
 use feed::Fleet;
@@ -11,7 +12,9 @@ use http::{HeaderName, HeaderValue, Response, header};
 use store::Store;
 use tokio::sync::watch;
 
-use crate::authentication::{Authentication, authenticate};
+use crate::access::{KeyRequest, Role, SIGNING_NAME, is_audited, is_key_path, needed_role};
+use crate::audit::{AuditTrail, Audited, Notes, Source, noting};
+use crate::authentication::{Authentication, Identity, Who, access_denied, authenticate};
 use crate::certificates::PrivateKeySealer;
 use crate::dispatch::dispatch;
 use crate::identifier::new_request_id;
@@ -32,6 +35,8 @@ pub struct ControlSettings {
     pub quotas: Quotas,
     /// What seals private keys of certificates before they are stored.
     pub private_keys: PrivateKeySealer,
+    /// Where changes are told.
+    pub audit: AuditTrail,
 }
 
 /// How a request came in.
@@ -41,6 +46,8 @@ pub struct Transport {
     pub is_tls: bool,
     /// From this machine.
     pub is_loopback: bool,
+    /// From whom, as far as the network tells.
+    pub source: Source,
 }
 
 /// The control plane. Clones are the same one.
@@ -62,11 +69,13 @@ pub(crate) struct Caller {
     pub(crate) endpoint: String,
     /// How many warnings there are about what the operation stored, once it did.
     pub(crate) warnings: OnceLock<usize>,
+    /// Who asks.
+    pub(crate) who: Who,
 }
 
 impl Caller {
-    pub(crate) fn new(endpoint: String) -> Self {
-        Self { endpoint, warnings: OnceLock::new() }
+    pub(crate) fn new(endpoint: String, who: Who) -> Self {
+        Self { endpoint, warnings: OnceLock::new(), who }
     }
 
     /// What is told about a success beside the operation's own answer.
@@ -92,15 +101,32 @@ impl Control {
     }
 
     /// Answers one request of the API.
+    ///
+    /// What was begun goes on to its end, and to its audit line, though whoever asked hangs up meanwhile.
     pub async fn answer(&self, request: http::Request<Bytes>, transport: Transport) -> Response<Bytes> {
+        let control = self.clone();
+        let answered = tokio::spawn(async move { control.answer_to_the_end(request, transport).await });
+        answered.await.unwrap_or_else(|ended| {
+            tracing::error!(%ended, "Could not complete a request");
+            ApiError::internal().answer(Protocol::RestXml, &new_request_id()).map(Bytes::from)
+        })
+    }
+
+    async fn answer_to_the_end(
+        &self,
+        request: http::Request<Bytes>,
+        transport: Transport,
+    ) -> Response<Bytes> {
         let (head, body) = request.into_parts();
         let request = Request::new(&head, &body);
         let request_id = new_request_id();
-        let answer = match self.attempt(&request, transport, &request_id).await {
-            Ok(answer) => answer,
-            Err(error) => error.answer(protocol(&request), &request_id),
+        let (answer, protocol) = if is_key_path(request.path) {
+            (self.attempt_keys(&request, transport, &request_id).await, Protocol::Json)
+        } else {
+            let answer = self.attempt(&request, transport, &request_id).await;
+            (answer.map(|answer| answer.map(Bytes::from)), protocol(&request))
         };
-        answer.map(Bytes::from)
+        answer.unwrap_or_else(|error| error.answer(protocol, &request_id).map(Bytes::from))
     }
 
     /// An error of the API outside of any operation, in the protocol that the head speaks.
@@ -114,18 +140,120 @@ impl Control {
         transport: Transport,
         request_id: &str,
     ) -> Result<aws_api::Answer, ApiError> {
-        let identity =
-            authenticate(&self.shared.settings.authentication, request, transport, SystemTime::now())?;
-        let routed = route(request)?;
-        identity.check_service(routed.operation, protocol(request))?;
-        let caller = Caller::new(endpoint(request, transport));
-        let answer = dispatch(self, &caller, request, &routed, request_id).await;
-        let answer = answer.map(|mut answer| {
-            caller.annotate(&mut answer);
-            answer
-        });
-        report(routed.operation, protocol(request), request_id, answer.as_ref().err());
+        let protocol = protocol(request);
+        let authentication = &self.shared.settings.authentication;
+        let identity = authenticate(authentication, request, protocol, transport, SystemTime::now());
+        let routed = match (&identity, route(request)) {
+            (Err(_), Err(_)) => return Err(identity.err().unwrap_or_else(ApiError::internal)),
+            (_, routed) => routed?,
+        };
+        let who = identity.as_ref().ok().map(|identity| identity.who().clone());
+        let (answer, notes) = match identity {
+            Ok(identity) => noting(self.perform(&identity, request, &routed, transport, request_id)).await,
+            Err(error) => (Err(error), Notes::default()),
+        };
+        if is_audited(routed.operation) {
+            let schema = routed.operation.schema();
+            let named: Vec<&str> = routed.labels.values().collect();
+            let audited = Audited {
+                request_id,
+                claimed: claim(request, who.as_ref()),
+                who: who.as_ref(),
+                source: transport.source,
+                service: schema.service.signing_name,
+                operation: schema.name,
+                named: (!named.is_empty()).then(|| named.join("/")),
+                refusal: answer.as_ref().err().map(|error| error.code),
+            };
+            self.shared.settings.audit.record(&audited, notes.as_slice());
+        }
+        report(routed.operation, protocol, request_id, answer.as_ref().err());
         answer
+    }
+
+    async fn perform(
+        &self,
+        identity: &Identity,
+        request: &Request<'_>,
+        routed: &Routed,
+        transport: Transport,
+        request_id: &str,
+    ) -> Result<aws_api::Answer, ApiError> {
+        let (operation, protocol) = (routed.operation, protocol(request));
+        identity.check_service(operation.schema().service.signing_name, protocol)?;
+        identity.check_role(operation.name(), needed_role(operation), protocol)?;
+        let caller = Caller::new(endpoint(request, transport), identity.who().clone());
+        // On the heap: it is as large as the largest operation.
+        let mut answer = Box::pin(dispatch(self, &caller, request, routed, request_id)).await?;
+        caller.annotate(&mut answer);
+        Ok(answer)
+    }
+
+    /// Answers a request about access keys.
+    async fn attempt_keys(
+        &self,
+        request: &Request<'_>,
+        transport: Transport,
+        request_id: &str,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let asked = KeyRequest::parse(request.method, request.path, request.query, request.body);
+        let identity = match transport.source {
+            Source::LocalUser(_) => Ok(Identity::local_user()),
+            Source::Address(_) => {
+                let authentication = &self.shared.settings.authentication;
+                authenticate(authentication, request, Protocol::Json, transport, SystemTime::now())
+            }
+        };
+        let asked = match (&identity, asked) {
+            (Err(_), Err(_)) => return Err(identity.err().unwrap_or_else(ApiError::internal)),
+            (_, asked) => asked?,
+        };
+        let who = identity.as_ref().ok().map(|identity| identity.who().clone());
+        let (answer, notes) = match identity {
+            Ok(identity) => noting(self.perform_keys(&identity, &asked, request_id)).await,
+            Err(error) => (Err(error), Notes::default()),
+        };
+        if asked.is_change() {
+            let audited = Audited {
+                request_id,
+                claimed: claim(request, who.as_ref()),
+                who: who.as_ref(),
+                source: transport.source,
+                service: SIGNING_NAME,
+                operation: asked.operation(),
+                named: asked.resource().map(str::to_owned),
+                refusal: answer.as_ref().err().map(|error| error.code),
+            };
+            self.shared.settings.audit.record(&audited, notes.as_slice());
+        }
+        answer
+    }
+
+    async fn perform_keys(
+        &self,
+        identity: &Identity,
+        asked: &KeyRequest,
+        request_id: &str,
+    ) -> Result<Response<Bytes>, ApiError> {
+        let Authentication::SignatureV4(keys) = &self.shared.settings.authentication else {
+            // A key that anybody could make would still let them in when signatures are asked for again.
+            return Err(access_denied(
+                Protocol::Json,
+                "This process runs without authentication, so it changes no keys. Stop it, or run it without \
+                 --auth none.",
+            ));
+        };
+        identity.check_service(SIGNING_NAME, Protocol::Json)?;
+        identity.check_role(asked.operation(), Role::Admin, Protocol::Json)?;
+        let is_session = identity.who().principal().is_some_and(|principal| principal.session.is_some());
+        if asked.is_change() && is_session {
+            return Err(access_denied(
+                Protocol::Json,
+                "Temporary credentials cannot change access keys, or they would outlive themselves. Sign with an access \
+                 key.",
+            ));
+        }
+        asked.perform(keys, request_id).await
     }
 
     pub(crate) fn account_id(&self) -> &str {
@@ -147,6 +275,11 @@ impl Control {
     pub(crate) fn fleet(&self) -> &Fleet {
         &self.shared.fleet
     }
+}
+
+/// Whom a request claims to be from, where nobody was recognised.
+fn claim(request: &Request<'_>, who: Option<&Who>) -> Option<String> {
+    if who.is_some() { None } else { claimed_access_key_id(request) }
 }
 
 /// Where the caller believes to have sent the request, for absolute addresses in answers.

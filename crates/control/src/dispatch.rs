@@ -8,8 +8,8 @@ use crate::control::{Caller, Control};
 use crate::operations::{
     aliases, cache_policies, certificate_tags, certificates, continuous_deployment_policies, distributions,
     distributions_by, identity, invalidations, key_groups, monitoring_subscriptions, origin_access_controls,
-    origin_request_policies, public_keys, realtime_log_configs, response_headers_policies, staging, tags,
-    web_acl_association,
+    origin_request_policies, public_keys, realtime_log_configs, response_headers_policies, sessions, staging,
+    tags, web_acl_association,
 };
 
 /// Writes the table of implemented operations, and the function that performs them.
@@ -134,7 +134,9 @@ implemented! {
     Acm acm RemoveTagsFromCertificate => certificate_tags::remove,
     Acm acm TagResource => certificate_tags::tag_resource,
     Acm acm UntagResource => certificate_tags::untag_resource,
+    Sts sts AssumeRole => sessions::assume_role,
     Sts sts GetCallerIdentity => identity::get_caller_identity,
+    Sts sts GetSessionToken => sessions::get_session_token,
 }
 
 #[cfg(test)]

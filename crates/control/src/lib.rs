@@ -4,7 +4,8 @@
 //! linked on trial with everything else; and committed in one small transaction, record and bundle
 //! together. Reading computes the status from what the edges have applied, so `Deployed` cannot lie.
 //! What restricts access and is not enforced is refused; what is allowed and still wrong draws warnings, in
-//! the log and by their number in the answer.
+//! the log and by their number in the answer. Who may ask is decided by [`AccessKeys`] and their roles, and
+//! every change leaves a line in the [`AuditTrail`].
 //!
 //! [`Control::answer`] turns one request into one answer, [`serve`] puts it behind a listener, and
 //! [`seed_managed_policies`] makes a store ready.
@@ -12,6 +13,8 @@
 //! Does not know about: viewers' requests, sockets to origins, how an edge works, how bundles travel,
 //! files, flags, or the environment.
 
+mod access;
+mod audit;
 mod authentication;
 mod cache_behavior;
 mod certificates;
@@ -40,11 +43,17 @@ mod validate;
 mod warnings;
 mod web_acl;
 
-pub use authentication::{AccessKeys, Authentication};
+pub use access::{
+    AccessKeys, FollowingKeys, IssuedKey, KEYS_PATH, KeyDescription, KeyIdDescription, KeyState, KeyToCreate,
+    KeyToRevoke, KeyToRotate, NewAccessKey, NoRandomNumbers, OpenKeysError, REVOKE_PATH, ROTATE_PATH, Role,
+    Sealing, SealingError, UnknownRole,
+};
+pub use audit::{AuditSink, AuditTrail, Notes, Source, noting};
+pub use authentication::Authentication;
 pub use certificates::{PrivateKeySealer, SealError};
 pub use control::{Control, ControlSettings, Transport};
 pub use defaults::complete as complete_distribution_config;
 pub use enforcement::unenforced_settings;
 pub use managed::{SeedError, managed_policies, seed_managed_policies};
 pub use quotas::Quotas;
-pub use server::{RenderMetrics, serve};
+pub use server::{RenderMetrics, serve, serve_local};

@@ -87,3 +87,54 @@ pub(crate) const INVALIDATIONS_MAX: usize = PAGE_ITEMS_MAX;
 /// Bytes of all paths and caller references of a distribution's invalidations. They are one record,
 /// which is written anew with each; three thousand paths of usual length fit twice.
 pub(crate) const INVALIDATIONS_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of an access key's name: what IAM allows a user's.
+pub(crate) const ACCESS_KEY_NAME_BYTES_MAX: usize = 64;
+
+/// Access keys, revoked ones included. One a person and a pipeline is dozens; every change of keys reads all of
+/// them, and the longest revoked make room.
+pub(crate) const ACCESS_KEYS_MAX: usize = 500;
+
+/// Credentials of one access key that are valid at once: the new one, and old ones that were kept by rotations.
+pub(crate) const ACCESS_KEY_CREDENTIALS_MAX: usize = 4;
+
+/// Ids that an access key remembers after they ended, against files that come back.
+pub(crate) const RETIRED_IDS_MAX: usize = 32;
+
+/// How long a rotation may keep the old credential: a quarter, in which every pipeline has run. One that must live
+/// longer is another key.
+pub(crate) const KEEP_OLD_DURATION_MAX: Duration = Duration::from_hours(90 * 24);
+
+/// Bytes of a session token. Ours have about 350; AWS's clients expect up to four kilobytes.
+pub(crate) const SESSION_TOKEN_BYTES_MAX: usize = 2048;
+
+/// The shortest life of temporary credentials (STS API Reference, `DurationSeconds`).
+pub(crate) const SESSION_SECONDS_MIN: i32 = 900;
+
+/// The longest life, and the usual one, of credentials of `GetSessionToken`: 36 and 12 hours (STS API Reference).
+pub(crate) const SESSION_TOKEN_SECONDS: (i32, i32) = (129_600, 43_200);
+
+/// The longest life, and the usual one, of credentials of `AssumeRole`: 12 hours and one (STS API Reference).
+pub(crate) const ASSUMED_ROLE_SECONDS: (i32, i32) = (43_200, 3_600);
+
+/// Bytes of a request about access keys: a name, a role and a number.
+pub(crate) const KEY_REQUEST_BYTES_MAX: usize = 4096;
+
+/// Audit lines about refused requests: so many at once, and so many a second after. Strangers can make us write
+/// them, and must not fill the disk: ten a second are some 300 MB a day.
+pub(crate) const AUDITED_REFUSALS_BURST: u32 = 100;
+/// See [`AUDITED_REFUSALS_BURST`].
+pub(crate) const AUDITED_REFUSALS_PER_SECOND: u32 = 10;
+
+/// Characters of any one text in an audit line that came with the request.
+pub(crate) const AUDITED_TEXT_CHARACTERS_MAX: usize = 256;
+
+/// The pause before the access keys are read anew after their watch broke: the store is in trouble, and asking more
+/// often would not help it.
+pub(crate) const WATCH_RETRY_DURATION: Duration = Duration::from_secs(1);
+
+/// Commits of one request that are noted. Every operation makes one, or tries again after one that failed.
+pub(crate) const CHANGES_NOTED_MAX: usize = 16;
+
+/// Connections to the socket in the data directory at once. One command opens one.
+pub(crate) const LOCAL_CONNECTIONS_MAX: usize = 16;

@@ -23,11 +23,16 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use crate::audit::Source;
 use crate::control::{Control, Transport};
 use crate::limits::{
     ACCEPT_RETRY_DURATION, BODIES_KIBIBYTES_MAX, BODY_DURATION, CONNECTIONS_MAX, DRAIN_DURATION,
     HANDSHAKE_DURATION, HEAD_BYTES_MAX, HEAD_DURATION, HEADER_FIELDS_MAX,
 };
+
+mod local;
+
+pub use local::serve_local;
 
 /// Renders the metrics that `/metrics` answers, in Prometheus's text format.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
@@ -91,8 +96,12 @@ struct Server {
 
 impl Server {
     async fn serve_connection(self, socket: TcpStream, peer: SocketAddr, stopping: watch::Receiver<bool>) {
-        let transport =
-            Transport { is_tls: self.tls.is_some(), is_loopback: peer.ip().to_canonical().is_loopback() };
+        let address = peer.ip().to_canonical();
+        let transport = Transport {
+            is_tls: self.tls.is_some(),
+            is_loopback: address.is_loopback(),
+            source: Source::Address(address),
+        };
         if let Err(error) = socket.set_nodelay(true) {
             tracing::debug!(%error, %peer, "A connection to the API ended early");
             return;

@@ -1,5 +1,6 @@
 //! A control plane over a store in memory, with one edge that applies what it is told to.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,16 +18,19 @@ use store::{MemoryStore, Range, Store};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::authentication::Who;
 use crate::control::Caller;
 use crate::managed::{ALL_VIEWER_ID, CACHING_DISABLED_ID};
 use crate::operations::distributions;
 use crate::records::integrity_key;
 use crate::{
-    Authentication, Control, ControlSettings, PrivateKeySealer, Quotas, Transport, seed_managed_policies,
+    AuditTrail, Authentication, Control, ControlSettings, PrivateKeySealer, Quotas, Source, Transport,
+    seed_managed_policies,
 };
 
 pub(crate) const ACCOUNT: &str = "000000000000";
-pub(crate) const LOOPBACK: Transport = Transport { is_tls: false, is_loopback: true };
+pub(crate) const LOOPBACK: Transport =
+    Transport { is_tls: false, is_loopback: true, source: Source::Address(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
 
 /// Public keys, as openssl writes them.
 pub(crate) const RSA_2048_KEY: &str = include_str!("../tests/keys/rsa-2048.pem");
@@ -60,7 +64,7 @@ impl TestControl {
         let mut settings = settings();
         change(&mut settings);
         let control = Control::new(settings, store.clone(), following.snapshots(), fleet);
-        let caller = Caller::new("http://api".to_owned());
+        let caller = Caller::new("http://api".to_owned(), Who::Anybody);
         Self { control, store, caller, following, applied }
     }
 
@@ -184,6 +188,7 @@ pub(crate) fn settings() -> ControlSettings {
         private_keys: PrivateKeySealer::new(|id, key| {
             Ok([id.as_bytes(), &key.iter().map(|byte| byte ^ 0x5a).collect::<Vec<_>>()].concat())
         }),
+        audit: AuditTrail::none(),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use anyhow::{Result, anyhow};
+use control::NewAccessKey;
 use zeroize::Zeroizing;
 
 use crate::durable::{Audience, read_text, replace_file};
@@ -42,23 +41,23 @@ impl AccessKey {
     }
 
     fn create(path: &Path) -> Result<Self> {
-        let key = Self::generate()?;
-        let text = Zeroizing::new(format!(
-            "[{PROFILE}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
-            key.id, *key.secret
-        ));
-        replace_file(path, text.as_bytes(), Audience::Owner)?;
+        let NewAccessKey { id, secret } = NewAccessKey::generate()?;
+        let key = Self { id, secret };
+        key.keep(path)?;
         Ok(key)
     }
 
-    /// 20 and 40 characters, as clients and secret scanners know them.
-    fn generate() -> Result<Self> {
-        const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-        let mut random = Zeroizing::new([0; 46]);
-        aws_lc_rs::rand::fill(&mut *random).ok().context("the system gives no random numbers")?;
-        let (id, secret) = random.split_at(16);
-        let id = id.iter().map(|byte| char::from(BASE32[usize::from(byte % 32)]));
-        Ok(Self { id: "AKIA".chars().chain(id).collect(), secret: Zeroizing::new(STANDARD.encode(secret)) })
+    /// Writes the key to the file at `path`.
+    pub(crate) fn keep(&self, path: &Path) -> Result<()> {
+        replace_file(path, self.profile(PROFILE).as_bytes(), Audience::Owner)
+    }
+
+    /// The key as AWS clients read it from their files.
+    pub(crate) fn profile(&self, name: &str) -> Zeroizing<String> {
+        Zeroizing::new(format!(
+            "[{name}]\naws_access_key_id = {}\naws_secret_access_key = {}\n",
+            self.id, *self.secret
+        ))
     }
 }
 
@@ -99,13 +98,6 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let kept = AccessKey::load_or_create(&path).unwrap();
         assert_eq!((kept.id, kept.secret), (made.id, made.secret));
-    }
-
-    #[test]
-    fn two_keys_differ() {
-        let (one, other) = (AccessKey::generate().unwrap(), AccessKey::generate().unwrap());
-        assert_ne!(one.id, other.id);
-        assert_ne!(one.secret, other.secret);
     }
 
     #[test]

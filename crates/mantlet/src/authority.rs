@@ -62,7 +62,7 @@ impl Authorities {
 }
 
 /// The sealing key belongs to what it sealed: where something is sealed already, a new one would only hide the loss.
-fn load_or_create_sealing_key(folder: &Path, path: &Path) -> Result<SealingKey> {
+pub(crate) fn load_or_create_sealing_key(folder: &Path, path: &Path) -> Result<SealingKey> {
     if let Some(key) = SealingKey::load(path)? {
         return Ok(key);
     }

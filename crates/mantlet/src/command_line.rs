@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use control::{Role, UnknownRole};
 use ipnet::IpNet;
 
 use crate::limits::DRAIN_LIMIT;
@@ -28,6 +29,7 @@ Examples:
   mantlet run                          control plane and edge; make distributions with any AWS client
   eval \"$(mantlet env)\"                point the AWS clients of this shell at the running process
   aws cloudfront list-distributions
+  mantlet key create ci --role deploy  an access key of its own for a pipeline
   mantlet lint                         what is allowed and still wrong with the distributions
   mantlet trust                        let browsers of this machine accept its certificates
   mantlet import distribution.json     take over what `aws cloudfront get-distribution-config` printed
@@ -44,6 +46,8 @@ pub(crate) enum Command {
     Up(Box<UpFlags>),
     /// Print shell exports that point AWS clients at the running process
     Env(EnvFlags),
+    /// List, create, rotate and revoke the access keys with which people and pipelines sign
+    Key(KeyFlags),
     /// Warn about configurations that are allowed and hurt whoever calls the API behind them
     Lint(LintFlags),
     /// Explain the local certificate authority, and install it when asked
@@ -363,6 +367,108 @@ pub(crate) enum ExportFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = KEY_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct KeyFlags {
+    #[command(subcommand)]
+    pub(crate) command: KeyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List the keys: names, roles, ids; never secrets
+    List(KeyListFlags),
+    /// Make a key, and print its secret this once
+    Create(KeyCreateFlags),
+    /// Give a key a new id and secret; the old ones end at once, or after a while
+    Rotate(KeyRotateFlags),
+    /// End a key, or one id of it, from the next request on
+    Revoke(KeyRevokeFlags),
+}
+
+const KEY_EXAMPLES: &str = "\
+Roles: `read` looks at everything that reveals no private key; `deploy` also changes CloudFront, ACM and WAF
+resources; `admin` may do everything, keys included. Each may what those before it may.
+
+The commands use the process that runs on the data directory; where none runs, they open the directory themselves, so
+that nobody is ever locked out. A changed key counts from the next request on. Every change leaves a line in audit.log.
+
+Examples:
+  mantlet key create ci --role deploy
+  mantlet key create ann --role admin --profile mantlet >> ~/.aws/credentials
+  mantlet key rotate ci --keep-old 24h      both secrets work for a day
+  mantlet key revoke ci                     nobody gets in with it any more
+  mantlet key revoke AKIA…                  one id of a key, such as the old one of a rotation
+  mantlet key list --json";
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyDirectoryFlags {
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// The key that seals secrets at rest, if it is not in the data directory. Needed where no process runs.
+    #[arg(long, value_name = "FILE", env = "MANTLET_SEALING_KEY_FILE")]
+    pub(crate) sealing_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyListFlags {
+    #[command(flatten)]
+    pub(crate) directory: KeyDirectoryFlags,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyCreateFlags {
+    #[command(flatten)]
+    pub(crate) directory: KeyDirectoryFlags,
+    /// Who it is for: 1 to 64 letters, digits and _+=,.@-
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What its holder may do
+    #[arg(long, value_name = "ROLE", value_parser = role)]
+    pub(crate) role: Role,
+    #[command(flatten)]
+    pub(crate) form: KeyFormFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyRotateFlags {
+    #[command(flatten)]
+    pub(crate) directory: KeyDirectoryFlags,
+    /// Which key
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// How long the old secret still works: 24h, 7d, 30m; at most 90 days
+    #[arg(long, value_name = "DURATION", value_parser = overlap)]
+    pub(crate) keep_old: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) form: KeyFormFlags,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyRevokeFlags {
+    #[command(flatten)]
+    pub(crate) directory: KeyDirectoryFlags,
+    /// Which key, or which id of one
+    #[arg(value_name = "NAME|ID")]
+    pub(crate) name_or_id: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyFormFlags {
+    /// Print JSON
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) json: bool,
+    /// Print a profile for ~/.aws/credentials and nothing else
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LogFlags {
     /// What to log to standard error: a level (error, warn, info, debug, trace), or by part, as in
     /// `info,edge=debug`
@@ -436,6 +542,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn role(text: &str) -> Result<Role, String> {
+    text.parse().map_err(|error: UnknownRole| error.to_string())
+}
+
+fn overlap(text: &str) -> Result<Duration, String> {
+    let wrong = || "write a number and s, m, h or d, as in 24h".to_owned();
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(wrong()),
+    };
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = Some(number).filter(|_| is_number).and_then(|number| number.parse::<u32>().ok());
+    number.map(|number| Duration::from_secs(u64::from(number) * seconds)).ok_or_else(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -455,6 +580,17 @@ mod tests {
         assert_eq!(duration("2m"), Ok(Duration::from_mins(2)));
         for text in ["", "s", "-1s", "1h", "1.5s", "99999999999999999999s", "٣s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn overlaps() {
+        assert_eq!(overlap("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(overlap("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(overlap("24h"), Ok(Duration::from_hours(24)));
+        assert_eq!(overlap("7d"), Ok(Duration::from_hours(168)));
+        for text in ["", "7", "d", "-1d", "+1d", "1.5h", "7w", "99999999999d", "1ä"] {
+            assert!(overlap(text).is_err(), "{text}");
         }
     }
 

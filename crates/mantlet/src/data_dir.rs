@@ -130,6 +130,11 @@ impl DataDir {
         self.file("applied.json")
     }
 
+    /// Who changed what.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.file("audit.log")
+    }
+
     /// Where the process that uses the directory can be reached.
     pub(crate) fn endpoints(&self) -> PathBuf {
         self.file("endpoints.json")

@@ -7,6 +7,7 @@
 mod access_key;
 mod api_client;
 mod api_tls;
+mod audit_log;
 mod authority;
 mod certificate;
 mod command_line;
@@ -16,8 +17,10 @@ mod deployed;
 mod durable;
 mod endpoints;
 mod environment;
+mod key;
 mod limits;
 mod lint;
+mod local_socket;
 mod log;
 mod passed_sockets;
 mod renewal;
@@ -76,6 +79,7 @@ fn perform(line: CommandLine) -> Result<u8> {
             block_on(up::up(&origin, &settings))?;
         }
         Command::Env(flags) => stdout::print(&environment::of_running(&flags)?)?,
+        Command::Key(flags) => block_on(key::run(&flags.command))?,
         Command::Lint(flags) => {
             let is_clean = block_on(lint::run(&flags)).context(NotChecked)?;
             return Ok(if is_clean { DONE } else { FAILED });

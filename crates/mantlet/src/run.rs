@@ -36,7 +36,7 @@ pub(crate) async fn serve(mut server: Server, settings: &RunSettings, mut signal
             request = signals.next() => match request {
                 Request::Stop => break,
                 Request::Reload => {
-                    server.reopen_access_log();
+                    server.reopen_logs();
                     server.look_after_certificates();
                 }
             },

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use control::{Sealing, SealingError};
 use zeroize::Zeroizing;
 
 use crate::durable::{Audience, read_file, read_text, replace_file};
@@ -100,6 +101,16 @@ impl SealingKey {
             .len();
         text.truncate(opened);
         Ok(text)
+    }
+}
+
+impl Sealing for SealingKey {
+    fn seal(&self, name: &str, secret: &[u8]) -> Result<Vec<u8>, SealingError> {
+        self.seal(name, secret).map_err(|error| SealingError(format!("{error:#}")))
+    }
+
+    fn open(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealingError> {
+        self.open(name, sealed).map_err(|error| SealingError(format!("{error:#}")))
     }
 }
 

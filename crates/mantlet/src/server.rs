@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use aws_api::sigv4::Secret;
 use control::{
-    AccessKeys, Authentication, Control, ControlSettings, PrivateKeySealer, Quotas, seed_managed_policies,
+    AccessKeys, AuditTrail, Authentication, Control, ControlSettings, FollowingKeys, PrivateKeySealer,
+    Quotas, seed_managed_policies,
 };
 use edge::{
     AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots,
@@ -19,12 +19,13 @@ use feed::{Fleet, Following};
 use rustls::sign::CertifiedKey;
 use store::{SqliteStore, Store};
 use time::OffsetDateTime;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::access_key::AccessKey;
+use crate::audit_log::AuditLog;
 use crate::authority::Authorities;
 use crate::certificate::{api_tls, names};
 use crate::command_line::{AccessLogFormat, AuthFlag};
@@ -32,6 +33,7 @@ use crate::data_dir::{DataDir, Lock};
 use crate::durable;
 use crate::endpoints::{Endpoints, Published, reachable};
 use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
+use crate::local_socket;
 use crate::renewal::RenewedCertificate;
 use crate::running::{self, Running};
 use crate::seal::SealingKey;
@@ -46,8 +48,10 @@ pub(crate) struct Server {
     directory: DataDir,
     edge: Edge,
     api: Api,
+    audit_log: AuditLog,
     following: Following,
     certificates: Vec<RenewedCertificate>,
+    _following_keys: FollowingKeys,
     // The order of the last two is the order in which they end: nobody is sent to a process that has ended, and the
     // directory is free only then.
     published: Published,
@@ -76,6 +80,8 @@ impl Server {
         let suffix_certificate = suffix_certificate(authorities, settings)?;
         let api_certificate = api_certificate(&directory, settings)?;
         let access_key = AccessKey::load_or_create(&directory.credentials())?;
+        let access_keys = open_access_keys(&store, &authorities, &access_key).await?;
+        let audit_log = AuditLog::open(&directory.audit_log())?;
 
         let account_id = &settings.account_id;
         seed_managed_policies(&*store, account_id).await.context("cannot prepare the store")?;
@@ -87,20 +93,32 @@ impl Server {
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
+        let audit = AuditTrail::new(audit_log.clone());
         let control = Control::new(
-            control_settings(settings, quotas, &access_key, &sealing_key),
+            control_settings(settings, quotas, &access_keys, &audit, &sealing_key),
             Arc::clone(&store),
             following.snapshots(),
             fleet,
         );
         let endpoints = api_listener.endpoints(&edge, suffix_certificate.is_given())?;
-        let api = api_listener.serve(control, &edge);
+        let local = local_socket::bind(&directory)?;
+        let api = api_listener.serve(control, local, &edge, audit);
         wait_until_current(&edge, &*store).await?;
         let published = endpoints.publish(&directory.endpoints())?;
         let api_certificate_chain = running::api_certificate(&directory)?;
         let running = Running { endpoints, access_key, api_certificate: api_certificate_chain };
-        let certificates = [suffix_certificate].into_iter().chain(api_certificate).collect();
-        Ok(Self { running, directory, edge, api, following, certificates, published, _lock: lock })
+        Ok(Self {
+            running,
+            directory,
+            edge,
+            api,
+            audit_log,
+            following,
+            certificates: [suffix_certificate].into_iter().chain(api_certificate).collect(),
+            _following_keys: access_keys.follow(),
+            published,
+            _lock: lock,
+        })
     }
 
     /// How it can be reached.
@@ -113,9 +131,10 @@ impl Server {
         &self.directory
     }
 
-    /// Opens the access log anew, after it was renamed.
-    pub(crate) fn reopen_access_log(&self) {
+    /// Opens the logs anew, after they were renamed.
+    pub(crate) fn reopen_logs(&self) {
         self.edge.reopen_access_log();
+        self.audit_log.reopen();
     }
 
     /// Takes certificates that are new, or makes those that are due.
@@ -155,6 +174,18 @@ impl Server {
 fn load_authorities(directory: &DataDir, settings: &RunSettings) -> Result<Authorities> {
     let sealing_key = settings.sealing_key_file.clone().unwrap_or_else(|| directory.sealing_key());
     Authorities::load_or_create(directory, &sealing_key, &settings.domain_suffix)
+}
+
+/// The keys of the store, that of the credentials file among them.
+async fn open_access_keys(
+    store: &Arc<dyn Store>,
+    authorities: &Authorities,
+    default: &AccessKey,
+) -> Result<AccessKeys> {
+    let keys = AccessKeys::open(Arc::clone(store), Arc::<SealingKey>::clone(authorities.sealing_key())).await;
+    let keys = keys.context("cannot use the access keys of the store")?;
+    keys.admit_default(&default.id, &default.secret).await.context("cannot use the credentials file")?;
+    Ok(keys)
 }
 
 fn suffix_certificate(authorities: Authorities, settings: &RunSettings) -> Result<RenewedCertificate> {
@@ -281,9 +312,10 @@ fn control_settings(
         quotas,
         private_keys: private_key_sealer(sealing_key),
         authentication: match settings.authentication {
-            AuthFlag::Sigv4 => Authentication::SignatureV4(AccessKeys::new([key()])),
+            AuthFlag::Sigv4 => Authentication::SignatureV4(access_keys.clone()),
             AuthFlag::None => Authentication::Nobody,
         },
+        audit: audit.clone(),
     }
 }
 
@@ -339,12 +371,22 @@ impl ApiListener {
         }
     }
 
-    fn serve(self, control: Control, edge: &Edge) -> Api {
+    fn serve(self, control: Control, local: UnixListener, edge: &Edge, audit: AuditTrail) -> Api {
         let metrics = edge.metrics();
         let (stop, stopped) = oneshot::channel::<()>();
+        let (stop_local, stopped_local) = oneshot::channel::<()>();
+        let owner = rustix::process::geteuid().as_raw();
         // A sender that is dropped stops it as well.
-        let shutdown = async { drop(stopped.await) };
-        let metrics = Arc::new(move || metrics.render());
-        Api { task: tokio::spawn(control::serve(self.socket, self.tls, control, metrics, shutdown)), stop }
+        let local = control::serve_local(local, owner, control.clone(), async { drop(stopped_local.await) });
+        let shutdown = async {
+            drop(stopped.await);
+            drop(stop_local);
+        };
+        let metrics = Arc::new(move || metrics.render() + &audit.render_metrics());
+        let network = control::serve(self.socket, self.tls, control, metrics, shutdown);
+        let task = tokio::spawn(async {
+            tokio::join!(network, local);
+        });
+        Api { task, stop }
     }
 }

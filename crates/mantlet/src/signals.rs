@@ -15,7 +15,7 @@ pub(crate) struct Signals {
 pub(crate) enum Request {
     /// To end: SIGTERM, or Ctrl-C.
     Stop,
-    /// To open the access log anew and to take new certificates: SIGHUP, which those send who rotate either.
+    /// To open the logs anew and to take new certificates: SIGHUP, which those send who rotate either.
     Reload,
 }
 

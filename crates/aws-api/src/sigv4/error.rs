@@ -40,6 +40,12 @@ pub enum SignatureError {
     /// There is no such access key.
     #[error("The access key is not known.")]
     UnknownAccessKey,
+    /// The session token is over.
+    #[error("The session token has expired. Get new temporary credentials.")]
+    ExpiredToken,
+    /// The session token is not one of ours, not that of the access key, or missing.
+    #[error("The security token included in the request is invalid.")]
+    InvalidToken,
     /// The body is not signed, where it must be.
     #[error("The body must be signed.")]
     PayloadNotSigned,
@@ -70,7 +76,10 @@ impl SignatureError {
             Self::SignedTwice | Self::UnsupportedAlgorithm | Self::Malformed(_) => {
                 ("IncompleteSignature", 403, "IncompleteSignatureException")
             }
-            Self::UnknownAccessKey => ("InvalidClientTokenId", 403, "UnrecognizedClientException"),
+            Self::ExpiredToken => ("ExpiredToken", 403, "ExpiredTokenException"),
+            Self::UnknownAccessKey | Self::InvalidToken => {
+                ("InvalidClientTokenId", 403, "UnrecognizedClientException")
+            }
             // "RequestExpired" is documented too, but this is what the services answer, and what the SDKs know as the
             // sign of a wrong clock.
             Self::Expired

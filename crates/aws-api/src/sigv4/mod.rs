@@ -27,7 +27,12 @@ pub use error::SignatureError;
 pub use key::Secret;
 pub use limits::{CLOCK_SKEW_DURATION, EXPIRES_DURATION_MAX};
 pub use sign::{SigningCredentials, sign};
-pub use verify::{Authenticated, Expectations, PayloadRule, verify};
+pub use verify::{Authenticated, Expectations, PayloadRule, SecretOf, verify};
+
+/// The access key id that a request claims to be signed with; nobody has checked it.
+pub fn claimed_access_key_id(request: &crate::Request<'_>) -> Option<String> {
+    claim::Claim::of(request).ok().map(|claim| claim.access_key_id)
+}
 
 /// The algorithm's name on the wire.
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";

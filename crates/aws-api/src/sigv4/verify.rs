@@ -19,13 +19,16 @@ pub enum PayloadRule {
     AllowUnsigned,
 }
 
+/// Finds the secret of an access key id; temporary credentials come with their session token.
+pub type SecretOf<'a> = dyn Fn(&str, Option<&str>) -> Result<Secret, SignatureError> + 'a;
+
 /// What is asked of a signature.
 #[derive(Clone, Copy)]
 pub struct Expectations<'a> {
     /// The services that a credential may be scoped to.
     pub services: &'a [&'a str],
-    /// The secret of an access key, if there is such a key.
-    pub secret_of: &'a dyn Fn(&str) -> Option<Secret>,
+    /// The secret of an access key, given the session token that came with it, or why there is none.
+    pub secret_of: &'a SecretOf<'a>,
     /// Whether a body may go unsigned.
     pub payload: PayloadRule,
 }
@@ -39,7 +42,7 @@ pub struct Authenticated {
     pub region: String,
     /// The service that the signature is for, one of those expected. The caller checks that the operation is one of its.
     pub service: String,
-    /// The session token of temporary credentials. Whether it belongs to the access key is for the caller to check.
+    /// The session token of temporary credentials, which the secret was found with.
     pub session_token: Option<String>,
 }
 
@@ -54,7 +57,7 @@ pub fn verify(
     check_scope(&claim, expectations.services)?;
     claim.time.check(now, claim.expires)?;
     check_signed_headers(request, &claim.signed_headers)?;
-    let secret = (expectations.secret_of)(&claim.access_key_id).ok_or(SignatureError::UnknownAccessKey)?;
+    let secret = (expectations.secret_of)(&claim.access_key_id, claim.session_token.as_deref())?;
     let payload = payload_hash(claim.payload.as_deref(), request.body, expectations.payload)?;
 
     let key = SigningKey::derive(&secret, &claim.scope);

@@ -43,3 +43,45 @@ impl From<ClientRequest> for OwnedRequest {
         }
     }
 }
+
+#[cfg(test)]
+mod forms {
+    use super::OwnedRequest;
+    use crate::route::Labels;
+    use crate::sts::{AssumeRoleRequest, operation::AssumeRole};
+    use crate::{ApiError, decode_input};
+
+    fn assume_role(parameters: &str) -> Result<AssumeRoleRequest, ApiError> {
+        let mut request = OwnedRequest::new("POST", "/", "");
+        request.body = format!("Action=AssumeRole&Version=2011-06-15&{parameters}").into_bytes();
+        decode_input::<AssumeRole>(&request.lend(), &Labels::default())
+    }
+
+    fn check_refused(parameters: &str, expect: &str) {
+        let error = assume_role(parameters).unwrap_err();
+        assert!(error.message.contains(expect), "{parameters}: {error}");
+    }
+
+    #[test]
+    fn a_form_fills_the_input() {
+        let input = assume_role(
+            "RoleArn=arn%3Aaws%3Aiam%3A%3A0%3Arole%2Fread&RoleSessionName=a+b&DurationSeconds=900",
+        );
+        let expect = AssumeRoleRequest {
+            role_arn: "arn:aws:iam::0:role/read".to_owned(),
+            role_session_name: "a b".to_owned(),
+            duration_seconds: Some(900),
+            external_id: None,
+        };
+        assert_eq!(input.unwrap(), expect);
+    }
+
+    #[test]
+    fn what_is_missing_malformed_or_would_restrict_is_refused() {
+        check_refused("RoleArn=a", "RoleSessionName is missing");
+        check_refused("RoleArn=a&RoleSessionName=b&DurationSeconds=soon", "DurationSeconds is");
+        check_refused("RoleArn=a&RoleSessionName=b&Policy=%7B%7D", "\"Policy\" is not supported");
+        check_refused("RoleArn=a&RoleSessionName=b&PolicyArns.member.1.arn=c", "\"PolicyArns.member.1.arn\"");
+        check_refused("RoleArn=a&RoleArn=b&RoleSessionName=b", "given twice");
+    }
+}

@@ -105,7 +105,10 @@ fn forms_select_the_action() {
     };
     let identity = AnyOperation::Sts(sts::OperationId::GetCallerIdentity);
     assert_eq!(form("Action=GetCallerIdentity&Version=2011-06-15"), Ok(identity));
-    assert_eq!(form("Action=AssumeRole&Version=2011-06-15"), Err("InvalidAction"));
+    let session = AnyOperation::Sts(sts::OperationId::GetSessionToken);
+    assert_eq!(form("Version=2011-06-15&Action=GetSessionToken&DurationSeconds=900"), Ok(session));
+    assert_eq!(form("Action=GetFederationToken&Version=2011-06-15"), Err("InvalidAction"));
+    assert_eq!(form("Action=getcalleridentity&Version=2011-06-15"), Err("InvalidAction"));
     assert_eq!(form("Action=GetCallerIdentity"), Err("UnknownOperationException"));
     assert_eq!(form("\u{0}"), Err("MalformedInput"));
     assert_eq!(form(""), Err("UnknownOperationException"));

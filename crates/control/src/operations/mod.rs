@@ -17,6 +17,7 @@ pub(crate) mod origin_request_policies;
 pub(crate) mod public_keys;
 pub(crate) mod realtime_log_configs;
 pub(crate) mod response_headers_policies;
+pub(crate) mod sessions;
 pub(crate) mod staging;
 pub(crate) mod tags;
 pub(crate) mod web_acl_association;

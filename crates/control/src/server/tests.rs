@@ -10,7 +10,7 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::*;
-use crate::test_support::TestControl;
+use crate::test_support::{LOOPBACK, TestControl};
 use crate::{AccessKeys, Authentication};
 
 const LIST: &str = "/2020-05-31/distribution";
@@ -139,7 +139,7 @@ async fn a_body_may_go_unsigned_only_where_nobody_can_change_it() {
         let mut request = request_of("GET", LIST, "");
         request.headers_mut().insert("x-amz-content-sha256", HeaderValue::from_static("UNSIGNED-PAYLOAD"));
         let request = signed(request, b"", "secret", "cloudfront").map(|_| Bytes::new());
-        let answer = test.control.answer(request, Transport { is_tls, is_loopback }).await;
+        let answer = test.control.answer(request, Transport { is_tls, is_loopback, ..LOOPBACK }).await;
         assert_eq!(answer.status().as_u16(), expect, "{}", text_of(&answer));
     };
     check(false, false, 403).await;

@@ -15,6 +15,7 @@ fn help_teaches_with_examples() {
     {
         assert!(run.contains(flag), "{flag}");
     }
+    assert!(check_prints(&["help", "key"]).contains("mantlet key rotate ci --keep-old 24h"));
     assert!(check_prints(&["--version"]).starts_with("mantlet "));
 }
 
@@ -32,6 +33,9 @@ fn wrong_flags_end_with_status_2_and_a_remedy() {
     check_fails(&["up"], 2, &["URL"]);
     check_fails(&["up", "localhost:3500"], 2, &["http://127.0.0.1:3500"]);
     check_fails(&["trust", "--install", "--uninstall"], 2, &["--uninstall"]);
+    check_fails(&["key", "create", "ci"], 2, &["--role"]);
+    check_fails(&["key", "create", "ci", "--role", "root"], 2, &["admin, deploy or read"]);
+    check_fails(&["key", "rotate", "ci", "--keep-old", "soon"], 2, &["24h"]);
 }
 
 #[test]

@@ -53,7 +53,10 @@ impl OwnedRequest {
     }
 
     fn verify_at(&self, now: SystemTime, rule: PayloadRule) -> Result<Authenticated, SignatureError> {
-        let secret_of = |id: &str| (id == ACCESS_KEY_ID).then(|| Secret::new(SECRET));
+        let secret_of = |id: &str, _token: Option<&str>| match id {
+            ACCESS_KEY_ID => Ok(Secret::new(SECRET)),
+            _ => Err(SignatureError::UnknownAccessKey),
+        };
         let services = &["cloudfront", "service"];
         verify(&self.lend(), now, &Expectations { services, secret_of: &secret_of, payload: rule })
     }
