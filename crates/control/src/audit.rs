@@ -300,9 +300,7 @@ pub async fn noting<T>(work: impl Future<Output = T>) -> (T, Notes) {
 /// What a transaction is about: the first record that it writes beside those that only keep others in order.
 pub(crate) fn touched(transaction: &Transaction) -> Option<Touched> {
     let is_bookkeeping = |kind: &str| {
-        ["bundle/", "caller-reference/", "name/", "reference/"]
-            .iter()
-            .any(|start| kind.starts_with(start))
+        ["bundle/", "caller-reference/", "name/", "reference/"].iter().any(|start| kind.starts_with(start))
     };
     let keys = || transaction.writes.iter().map(store::Write::key);
     let key = keys().find(|key| !is_bookkeeping(&key.kind)).or_else(|| keys().next())?;

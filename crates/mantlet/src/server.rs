@@ -80,7 +80,7 @@ impl Server {
         let suffix_certificate = suffix_certificate(authorities, settings)?;
         let api_certificate = api_certificate(&directory, settings)?;
         let access_key = AccessKey::load_or_create(&directory.credentials())?;
-        let access_keys = open_access_keys(&store, &authorities, &access_key).await?;
+        let access_keys = open_access_keys(&store, &sealing_key, &access_key).await?;
         let audit_log = AuditLog::open(&directory.audit_log())?;
 
         let account_id = &settings.account_id;
@@ -179,10 +179,10 @@ fn load_authorities(directory: &DataDir, settings: &RunSettings) -> Result<Autho
 /// The keys of the store, that of the credentials file among them.
 async fn open_access_keys(
     store: &Arc<dyn Store>,
-    authorities: &Authorities,
+    sealing_key: &Arc<SealingKey>,
     default: &AccessKey,
 ) -> Result<AccessKeys> {
-    let keys = AccessKeys::open(Arc::clone(store), Arc::<SealingKey>::clone(authorities.sealing_key())).await;
+    let keys = AccessKeys::open(Arc::clone(store), Arc::<SealingKey>::clone(sealing_key)).await;
     let keys = keys.context("cannot use the access keys of the store")?;
     keys.admit_default(&default.id, &default.secret).await.context("cannot use the credentials file")?;
     Ok(keys)
@@ -301,10 +301,10 @@ fn sealed_certificate_name(id: &str) -> String {
 fn control_settings(
     settings: &RunSettings,
     quotas: Quotas,
-    access_key: &AccessKey,
+    access_keys: &AccessKeys,
+    audit: &AuditTrail,
     sealing_key: &Arc<SealingKey>,
 ) -> ControlSettings {
-    let key = || (access_key.id.clone(), Secret::new(access_key.secret.as_str()));
     ControlSettings {
         account_id: settings.account_id.clone(),
         domain_suffix: settings.domain_suffix.clone(),

@@ -1,7 +1,6 @@
 //! Every operation of every service, asked in every way that must be refused, and by every role.
 
 use aws_api::{cloudfront, sts};
-use store::Store;
 
 use super::*;
 
