@@ -83,7 +83,7 @@ impl ApiClient {
             .map_err(anyhow::Error::from)
             .flatten()
             .with_context(|| format!("the API at {} does not answer", self.address))?;
-        decode_answer(schema, &answer, output).with_context(|| format!("{} failed", schema.name))
+        decode_answer(schema, &answer, output).with_context(|| format!("the API answered {}", schema.name))
     }
 
     fn signed(&self, request: ClientRequest, service: &str) -> Result<http::Request<Full<Bytes>>> {
