@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.config import api_distribution, counted, origin_at
 from harness.mantlet import Mantlet
+from harness.origin import always
 from harness.tls import ThrowAwayCa
 from harness.viewer import Http1Connection
 from harness.waiting import PATIENCE
@@ -237,6 +238,34 @@ class TestAliases:
         mantlet.create(with_certificate(origin, arn, domain))
         again = with_certificate(origin, arn, domain.upper())
         assert refusal(cloudfront.create_distribution, DistributionConfig=again)[0] == "CNAMEAlreadyExists"
+
+    def test_an_alias_moves_at_once(self, mantlet, cloudfront, acm, ca, origins, domain):
+        one, other = origins(always(body=b"one")), origins(always(body=b"other"))
+        arn = import_(acm, ca.issue(f"*.{domain}"))
+        source = mantlet.create(with_certificate(one, arn, f"a.{domain}", f"b.{domain}"))
+        target = mantlet.create(with_certificate(other, arn, f"c.{domain}"))
+        cloudfront.associate_alias(TargetDistributionId=target.id, Alias=f"a.{domain}")
+        mantlet.wait_until_deployed(source.id)
+        mantlet.wait_until_deployed(target.id)
+
+        def aliases(distribution):
+            config = cloudfront.get_distribution_config(Id=distribution.id)["DistributionConfig"]
+            return sorted(config["Aliases"]["Items"])
+
+        assert aliases(source) == [f"b.{domain}"]
+        assert aliases(target) == [f"a.{domain}", f"c.{domain}"]
+        with Http1Connection(handshake(mantlet, ca.path, f"a.{domain}")) as connection:
+            assert get(connection, f"a.{domain}").body == b"other"
+        with Http1Connection(handshake(mantlet, ca.path, f"b.{domain}")) as connection:
+            assert get(connection, f"b.{domain}").body == b"one"
+
+        # A distribution without a certificate cannot have it.
+        bare = cloudfront.create_distribution(DistributionConfig=api_distribution(origin_at(one.port)))
+        code, _ = refusal(
+            cloudfront.associate_alias, TargetDistributionId=bare["Distribution"]["Id"], Alias=f"a.{domain}"
+        )
+        assert code == "IllegalUpdate"
+        assert aliases(target) == [f"a.{domain}", f"c.{domain}"]
 
     def test_a_certificate_in_use_stays(self, mantlet, acm, ca, origin, domain):
         arn = import_(acm, ca.issue(domain))

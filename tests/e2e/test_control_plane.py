@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from harness.config import api_distribution, behavior, counted, origin_at, without
 from harness.mantlet import Mantlet
@@ -366,7 +368,11 @@ class TestFailClosed:
 
     @pytest.mark.parametrize("name", UNENFORCED)
     def test_accepted_when_the_operator_says_so(self, accepting, config, name):
-        made = accepting.create_distribution(DistributionConfig=with_unenforced(config, name))
+        config = with_unenforced(config, name)
+        if name == "TrustedKeyGroups":
+            # This one must exist.
+            config["DefaultCacheBehavior"][name] = {"Enabled": True, **counted([make_key_group(accepting)])}
+        made = accepting.create_distribution(DistributionConfig=config)
         assert contains(made["Distribution"]["DistributionConfig"], config)
 
     @pytest.mark.parametrize(
@@ -403,6 +409,16 @@ def test_an_operation_that_is_not_implemented_says_so(cloudfront, operation, arg
     response = raised.value.response
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert cloudfront.meta.method_to_api_mapping[operation] in response["Error"]["Message"]
+
+
+def make_key_group(cloudfront):
+    """The id of a new key group, with a new public key."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+    encoded = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    config = {"CallerReference": str(uuid.uuid4()), "Name": str(uuid.uuid4()), "EncodedKey": encoded.decode()}
+    public_key = cloudfront.create_public_key(PublicKeyConfig=config)["PublicKey"]["Id"]
+    group = {"Name": str(uuid.uuid4()), "Items": [public_key]}
+    return cloudfront.create_key_group(KeyGroupConfig=group)["KeyGroup"]["Id"]
 
 
 def update_comment(cloudfront, made, comment, **arguments):

@@ -5,7 +5,12 @@
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from harness.random_config import distributions
+from harness.random_config import (
+    CACHE_POLICIES,
+    ORIGIN_REQUEST_POLICIES,
+    RESPONSE_HEADERS_POLICIES,
+    distributions,
+)
 
 EXAMPLES = 60
 
@@ -61,3 +66,41 @@ def test_a_distribution_comes_back_as_it_was_sent_and_stays_so(mantlet, config):
         Id=id, IfMatch=again["ETag"], DistributionConfig=again["DistributionConfig"] | {"Enabled": False}
     )
     cloudfront.delete_distribution(Id=id, IfMatch=disabled["ETag"])
+
+
+def walk_through(cloudfront, kind, config):
+    """`create → get → update unchanged → get → delete`; the operations are named after the kind of policy."""
+    words = kind.replace("-", "_")
+    name = "".join(word.capitalize() for word in kind.split("-"))
+
+    def call(verb, **arguments):
+        return getattr(cloudfront, f"{verb}_{words}")(**arguments)
+
+    created = call("create", **{f"{name}Config": config})
+    id = created[name]["Id"]
+    got = getattr(cloudfront, f"get_{words}_config")(Id=id)
+    assert list(differences(config, got[f"{name}Config"])) == []
+    assert created[name][f"{name}Config"] == got[f"{name}Config"]
+    updated = call("update", Id=id, IfMatch=got["ETag"], **{f"{name}Config": got[f"{name}Config"]})
+    again = call("get", Id=id)
+    assert again[name][f"{name}Config"] == got[f"{name}Config"]
+    assert again["ETag"] == updated["ETag"] != got["ETag"]
+    call("delete", Id=id, IfMatch=again["ETag"])
+
+
+@thorough
+@given(config=CACHE_POLICIES)
+def test_a_cache_policy_comes_back_as_it_was_sent(mantlet, config):
+    walk_through(mantlet.client(), "cache-policy", config)
+
+
+@thorough
+@given(config=ORIGIN_REQUEST_POLICIES)
+def test_an_origin_request_policy_comes_back_as_it_was_sent(mantlet, config):
+    walk_through(mantlet.client(), "origin-request-policy", config)
+
+
+@thorough
+@given(config=RESPONSE_HEADERS_POLICIES)
+def test_a_response_headers_policy_comes_back_as_it_was_sent(mantlet, config):
+    walk_through(mantlet.client(), "response-headers-policy", config)

@@ -424,8 +424,15 @@ def test_look_ups_of_what_cannot_exist(cloudfront):
 
 def test_distributions_are_listed_by_connection_mode(cloudfront, users):
     made = users()["Id"]
-    listed = cloudfront.list_distributions_by_connection_mode(ConnectionMode="direct", MaxItems=100)
-    assert made in [item["Id"] for item in listed["DistributionList"]["Items"]]
+    listed, page = [], {}
+    while True:
+        answer = cloudfront.list_distributions_by_connection_mode(ConnectionMode="direct", **page)
+        listed += [item["Id"] for item in answer["DistributionList"].get("Items", [])]
+        if not answer["DistributionList"]["IsTruncated"]:
+            break
+        page = {"Marker": answer["DistributionList"]["NextMarker"]}
+    assert made in listed
+    assert len(listed) == len(set(listed))
     listed = cloudfront.list_distributions_by_connection_mode(ConnectionMode="tenant-only")
     assert listed["DistributionList"]["Quantity"] == 0
 

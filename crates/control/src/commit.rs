@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::audit;
 use crate::control::Control;
-use crate::errors::{disk_full, internal, unavailable};
+use crate::errors::{disk_full, internal, too_many_references, unavailable};
 use crate::limits::SNAPSHOT_WAIT_DURATION;
 use crate::records::integrity_key;
 use crate::reference::Reference;
@@ -148,6 +148,9 @@ impl Control {
             }
             Err(CommitError::Refused(TransactionFault::TooLarge { .. })) => {
                 Err(Refusal::Answer(ApiError::request_too_large()))
+            }
+            Err(CommitError::Refused(TransactionFault::TooManyOperations { .. })) => {
+                Err(Refusal::Answer(too_many_references()))
             }
             Err(CommitError::Storage(error)) => Err(Refusal::Answer(storage(error))),
             Err(error @ CommitError::Refused(_)) => Err(Refusal::Answer(internal(&error))),

@@ -30,6 +30,15 @@ pub(crate) fn disk_full(error: &(dyn Error + 'static)) -> ApiError {
     )
 }
 
+/// A resource refers to more others than one transaction of the store can check.
+pub(crate) fn too_many_references() -> ApiError {
+    invalid_argument(format!(
+        "It refers to too many policies, key groups, certificates and the like: about {} fit. Let cache behaviors \
+         share some of them.",
+        store::TRANSACTION_OPERATIONS_MAX
+    ))
+}
+
 /// An argument is not right; the message says how it would be.
 pub(crate) fn invalid_argument(message: impl Into<String>) -> ApiError {
     ErrorCode::InvalidArgument.with_message(message)

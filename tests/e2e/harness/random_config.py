@@ -243,3 +243,125 @@ def distributions(draw):
         ),
     )
     return config | draw(optional)
+
+
+HEADER = NAME.map(lambda name: f"X-Own-{name}")
+NAMES = st.lists(NAME, min_size=1, max_size=10, unique_by=str.lower)
+HEADERS = st.lists(HEADER, min_size=1, max_size=10, unique_by=str.lower)
+POLICY_NAME = st.builds(lambda: f"t-{uuid.uuid4()}")
+
+
+def selection(kind, lists, names, behaviors, with_names):
+    """One of the configurations of headers, cookies and query strings of a policy."""
+    named = st.tuples(st.sampled_from(with_names), names).map(
+        lambda parts: {f"{kind}Behavior": parts[0], lists: counted(parts[1])}
+    )
+    plain = st.sampled_from(behaviors).map(lambda behavior: {f"{kind}Behavior": behavior})
+    return st.one_of(plain, named)
+
+
+def selections(header_behaviors, header_lists, headers=HEADERS):
+    return {
+        "HeadersConfig": selection("Header", "Headers", headers, header_behaviors, header_lists),
+        "CookiesConfig": selection("Cookie", "Cookies", NAMES, ["none", "all"], ["whitelist", "allExcept"]),
+        "QueryStringsConfig": selection(
+            "QueryString", "QueryStrings", NAMES, ["none", "all"], ["whitelist", "allExcept"]
+        ),
+    }
+
+
+CACHE_KEY = st.fixed_dictionaries(
+    {"EnableAcceptEncodingGzip": st.booleans(), **selections(["none"], ["whitelist"])},
+    optional={"EnableAcceptEncodingBrotli": st.booleans()},
+)
+
+# With all three times at 0 nothing may be in the key, which has examples of its own.
+CACHE_POLICIES = st.tuples(
+    st.fixed_dictionaries({"Name": POLICY_NAME}, optional={"Comment": COMMENT}),
+    TTLS.filter(any),
+    st.one_of(st.none(), CACHE_KEY),
+).map(
+    lambda parts: {
+        **parts[0],
+        "MinTTL": parts[1][0],
+        "DefaultTTL": parts[1][1],
+        "MaxTTL": parts[1][2],
+        **({"ParametersInCacheKeyAndForwardedToOrigin": parts[2]} if parts[2] else {}),
+    }
+)
+
+ORIGIN_REQUEST_POLICIES = st.fixed_dictionaries(
+    {"Name": POLICY_NAME, **selections(["none", "allViewer"], ["whitelist", "allExcept"])},
+    optional={"Comment": COMMENT},
+)
+
+OVERRIDE = st.booleans()
+ORIGIN = HOST.map(lambda host: f"https://{host}")
+
+CORS = st.fixed_dictionaries(
+    {
+        "AccessControlAllowOrigins": listing(ORIGIN, min_size=1, max_size=3, unique=True),
+        "AccessControlAllowHeaders": listing(HEADER, min_size=1, max_size=3, unique_by=str.lower),
+        "AccessControlAllowMethods": listing(st.sampled_from(METHODS), min_size=1, unique=True),
+        "AccessControlAllowCredentials": st.booleans(),
+        "OriginOverride": OVERRIDE,
+    },
+    optional={
+        "AccessControlExposeHeaders": listing(HEADER, min_size=1, max_size=3, unique_by=str.lower),
+        "AccessControlMaxAgeSec": st.integers(1, 86_400),
+    },
+)
+
+SECURITY_HEADERS = some(
+    XSSProtection=st.one_of(
+        st.fixed_dictionaries(
+            {"Override": OVERRIDE, "Protection": st.just(True), "ModeBlock": st.booleans()}
+        ),
+        st.fixed_dictionaries({"Override": OVERRIDE, "Protection": st.just(False)}),
+    ),
+    FrameOptions=st.fixed_dictionaries(
+        {"Override": OVERRIDE, "FrameOption": st.sampled_from(["DENY", "SAMEORIGIN"])}
+    ),
+    ReferrerPolicy=st.fixed_dictionaries(
+        {"Override": OVERRIDE, "ReferrerPolicy": st.sampled_from(["no-referrer", "origin", "same-origin"])}
+    ),
+    ContentSecurityPolicy=st.fixed_dictionaries(
+        {"Override": OVERRIDE, "ContentSecurityPolicy": st.just("default-src 'self'; img-src *")}
+    ),
+    ContentTypeOptions=st.fixed_dictionaries({"Override": OVERRIDE}),
+    StrictTransportSecurity=st.fixed_dictionaries(
+        {
+            "Override": OVERRIDE,
+            "AccessControlMaxAgeSec": st.integers(0, 63_072_000),
+            "IncludeSubdomains": st.booleans(),
+            "Preload": st.booleans(),
+        }
+    ),
+)
+
+ADDED_HEADERS = listing(
+    st.fixed_dictionaries({"Header": HEADER, "Value": VISIBLE, "Override": OVERRIDE}),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda header: header["Header"].lower(),
+)
+REMOVED_HEADERS = listing(
+    st.fixed_dictionaries({"Header": HEADER}),
+    min_size=1,
+    max_size=5,
+    unique_by=lambda header: header["Header"].lower(),
+)
+SERVER_TIMING = st.fixed_dictionaries(
+    {"Enabled": st.booleans(), "SamplingRate": st.integers(0, 1_000_000).map(lambda rate: rate / 10_000)}
+)
+
+RESPONSE_HEADERS_POLICIES = joined(
+    st.fixed_dictionaries({"Name": POLICY_NAME}, optional={"Comment": COMMENT}),
+    some(
+        CorsConfig=CORS,
+        SecurityHeadersConfig=SECURITY_HEADERS,
+        ServerTimingHeadersConfig=SERVER_TIMING,
+        CustomHeadersConfig=ADDED_HEADERS,
+        RemoveHeadersConfig=REMOVED_HEADERS,
+    ).filter(bool),
+)

@@ -308,6 +308,18 @@ async fn there_are_no_more_distributions_than_the_quota_says() {
 }
 
 #[tokio::test]
+async fn a_distribution_that_refers_to_more_than_the_store_can_check_is_refused_in_so_many_words() {
+    let test = TestControl::new().await;
+    let user = Reference::new(Kind::Distribution, "E1");
+    let references: BTreeSet<_> = (0..=store::TRANSACTION_OPERATIONS_MAX)
+        .map(|id| Reference::new(Kind::KeyGroup, id.to_string()))
+        .collect();
+    let change = Change::default().change_references(ACCOUNT, &user, &BTreeSet::new(), &references);
+    let refusal = test.control.commit(change).await.unwrap_err();
+    check(Err::<(), _>(ApiError::from(refusal)), (400, "InvalidArgument"));
+}
+
+#[tokio::test]
 async fn what_a_distribution_refers_to_must_exist() {
     type Set = fn(&mut DefaultCacheBehavior, Option<String>);
     let test = TestControl::new().await;
