@@ -110,7 +110,7 @@ impl ApiClient {
 }
 
 /// One request and its answer on a stream of its own.
-async fn exchange(
+pub(crate) async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     request: http::Request<Full<Bytes>>,
 ) -> Result<Answer> {

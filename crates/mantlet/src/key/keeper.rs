@@ -10,20 +10,19 @@ use control::{
     REVOKE_PATH, ROTATE_PATH, noting,
 };
 use http::header::HOST;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::Full;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::{SqliteStore, Store};
 use tokio::time::timeout;
 
 use crate::access_key::AccessKey;
+use crate::api_client::exchange;
 use crate::audit_log::AuditLog;
 use crate::authority::load_or_create_sealing_key;
 use crate::command_line::KeyDirectoryFlags;
 use crate::data_dir::{DataDir, Lock};
-use crate::limits::{API_ANSWER_BYTES_MAX, API_EXCHANGE_MAX};
+use crate::limits::API_EXCHANGE_MAX;
 use crate::local_socket;
 
 /// The keys of a data directory.
@@ -101,35 +100,17 @@ impl Keeper {
             .uri(path)
             .header(HOST, "localhost")
             .body(Full::new(Bytes::from(body)))?;
-        let exchange = timeout(API_EXCHANGE_MAX, self.exchange(request)).await;
-        let (status, body) = exchange.context("the mantlet process does not answer").flatten()?;
+        let socket = local_socket::connect(&self.directory).await?;
+        let exchange = timeout(API_EXCHANGE_MAX, exchange(socket, request)).await;
+        let answer = exchange.context("the mantlet process does not answer").flatten()?;
+        let (status, body) = (answer.status(), answer.body());
         if status.is_success() {
-            return serde_json::from_slice(&body)
+            return serde_json::from_slice(body)
                 .context("the mantlet process answers in another release's words");
         }
         let refusal =
-            serde_json::from_slice::<Refusal>(&body).map_or(status.to_string(), |refusal| refusal.message);
+            serde_json::from_slice::<Refusal>(body).map_or(status.to_string(), |refusal| refusal.message);
         Err(anyhow!(refusal))
-    }
-
-    async fn exchange(&self, request: http::Request<Full<Bytes>>) -> Result<(http::StatusCode, Bytes)> {
-        let socket = local_socket::connect(&self.directory).await?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
-        let exchange = async {
-            let (head, body) = sender.send_request(request).await?.into_parts();
-            let body = Limited::new(body, API_ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| anyhow!("its answer cannot be read: {error}"))?;
-            anyhow::Ok((head.status, body.to_bytes()))
-        };
-        tokio::pin!(exchange);
-        tokio::select! {
-            answer = &mut exchange => answer,
-            ended = connection => match ended {
-                // The answer may lie there already.
-                Ok(()) => exchange.await,
-                Err(error) => Err(error.into()),
-            },
-        }
     }
 }
 
