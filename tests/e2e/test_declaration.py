@@ -1,10 +1,13 @@
 """Configuration in files, with the real binary: import what AWS has, apply what is declared, export it."""
 
 import json
+import re
 import subprocess
 import uuid
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from harness.config import api_distribution, behavior, counted, origin_at
 from harness.mantlet import Mantlet, clean_environment, command
@@ -249,6 +252,103 @@ class TestApply:
         shown = apply("second-s3cret")
         assert "CustomHeaders[X-Key].HeaderValue: (hidden) → (hidden)" in shown.stdout
         assert "s3cret" not in shown.stdout + shown.stderr
+
+
+KEYS_AND_CONTROLS = """\
+- Kind: PublicKey
+  Name: {name}-key
+  Config: {{CallerReference: {name}, EncodedKey: {key}}}
+- Kind: KeyGroup
+  Name: {name}-group
+  Config: {{Comment: {comment}, Items: [!Ref {name}-key]}}
+- Kind: OriginAccessControl
+  Name: {name}-control
+  Config:
+    SigningProtocol: sigv4
+    SigningBehavior: always
+    OriginAccessControlOriginType: s3
+- Kind: RealtimeLogConfig
+  Name: {name}-log
+  Config:
+    SamplingRate: {sampling_rate}
+    Fields: [timestamp, c-ip]
+    EndPoints:
+      - StreamType: Kinesis
+        KinesisStreamConfig:
+          RoleARN: arn:aws:iam::000000000000:role/logs
+          StreamARN: arn:aws:kinesis:us-east-1:000000000000:stream/logs
+- Kind: Distribution
+  Name: {name}
+  Config:
+    Enabled: true
+    Comment: ""
+    Origins:
+      - Id: bucket
+        DomainName: bucket.s3.amazonaws.com
+        S3OriginConfig: {{OriginAccessIdentity: ""}}
+        OriginAccessControlId: !Ref {name}-control
+    DefaultCacheBehavior:
+      TargetOriginId: bucket
+      ViewerProtocolPolicy: https-only
+      CachePolicyId: !Ref Managed-CachingDisabled
+      RealtimeLogConfigArn: !GetAtt {name}-log.ARN
+"""
+
+
+class TestKeysAndControls:
+    def test_a_life_in_files(self, mantlet, declare, tmp_path):
+        name = f"t{uuid.uuid4().hex[:12]}"
+        file = tmp_path / "config.yaml"
+        key = json.dumps(encoded_key())
+
+        def write(comment, sampling_rate):
+            settings = {"name": name, "key": key, "comment": comment}
+            file.write_text(KEYS_AND_CONTROLS.format(sampling_rate=sampling_rate, **settings))
+
+        write("first", 5)
+        apply = ("apply", "-f", file, "--project", name, "--yes")
+        declare(*apply)
+        cloudfront = mantlet.client()
+
+        def named(listed):
+            return [item for item in listed.get("Items", []) if name in json.dumps(item, default=str)]
+
+        (group,) = named(cloudfront.list_key_groups()["KeyGroupList"])
+        (public_key,) = named(cloudfront.list_public_keys()["PublicKeyList"])
+        assert group["KeyGroup"]["KeyGroupConfig"]["Items"] == [public_key["Id"]]
+        (control,) = named(cloudfront.list_origin_access_controls()["OriginAccessControlList"])
+        (log,) = named(cloudfront.list_realtime_log_configs()["RealtimeLogConfigs"])
+        using = cloudfront.list_distributions_by_realtime_log_config(RealtimeLogConfigArn=log["ARN"])
+        (distribution,) = using["DistributionList"]["Items"]
+        assert distribution["Origins"]["Items"][0]["OriginAccessControlId"] == control["Id"]
+
+        assert declare(*apply)["HasChanges"] is False
+        write("second", 50)
+        changed = [one["Name"] for one in declare(*apply)["Plan"] if one["Action"] == "change"]
+        assert sorted(changed) == [f"{name}-group", f"{name}-log"]
+        assert declare(*apply)["HasChanges"] is False
+
+        exported = tmp_path / "exported"
+        export = ("export", distribution["Id"], "--output", exported, "--data-dir", mantlet.data_dir)
+        assert command(*export).returncode == 0
+        text = "\n".join(one.read_text() for one in exported.iterdir())
+        kinds = set(re.findall(r"Kind: (\w+)", text))
+        assert {"Distribution", "OriginAccessControl", "RealtimeLogConfig"} <= kinds
+
+        file.write_text("# nothing any longer\n")
+        gone = [one["Kind"] for one in declare(*apply, "--prune")["Plan"]]
+        assert sorted(gone) == sorted(
+            ["Distribution", "KeyGroup", "OriginAccessControl", "PublicKey", "RealtimeLogConfig"]
+        )
+        assert named(cloudfront.list_key_groups()["KeyGroupList"]) == []
+        assert named(cloudfront.list_realtime_log_configs()["RealtimeLogConfigs"]) == []
+
+
+def encoded_key():
+    """A new public key, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return pem.decode()
 
 
 class TestExport:
