@@ -40,3 +40,5 @@ mod round_trip_tests;
 mod staging_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire_round_trip_tests;
