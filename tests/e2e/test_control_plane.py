@@ -411,6 +411,11 @@ def test_an_operation_that_is_not_implemented_says_so(cloudfront, operation, arg
     assert cloudfront.meta.method_to_api_mapping[operation] in response["Error"]["Message"]
 
 
+def test_changes_draw_no_warning_of_the_feed(mantlet, cloudfront):
+    cloudfront.create_distribution(DistributionConfig=api_distribution(origin_at(NO_ORIGIN_LISTENS_HERE)))
+    assert "Ignored a bundle" not in mantlet.log()
+
+
 def make_key_group(cloudfront):
     """The id of a new key group, with a new public key."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()

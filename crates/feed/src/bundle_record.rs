@@ -6,6 +6,9 @@ use store::{Key, Write};
 /// The kinds of all bundle records begin so.
 pub(crate) const KIND_PREFIX: &str = "bundle/";
 
+/// The kind of markers. It begins as bundles' kinds do, so that whoever watches these sees it.
+const MARKER_KIND: &str = "bundle/marker";
+
 /// Writes a resource's bundle.
 pub fn put_bundle(account: &str, resource: &ResourceId, bundle: &Bundle) -> Write {
     Write::Put { key: key(account, resource), value: bundle.encode().into() }
@@ -18,7 +21,12 @@ pub fn delete_bundle(account: &str, resource: &ResourceId) -> Write {
 
 /// Where a record lies that is no bundle and moves every snapshot's revision on when it is written.
 pub fn marker_key(account: &str, name: &str) -> Key {
-    Key::new(account, format!("{KIND_PREFIX}marker"), name)
+    Key::new(account, MARKER_KIND, name)
+}
+
+/// Whether a record is a marker.
+pub(crate) fn is_marker(key: &Key) -> bool {
+    key.kind == MARKER_KIND
 }
 
 fn key(account: &str, resource: &ResourceId) -> Key {

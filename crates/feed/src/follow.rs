@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::bundle_record::{KIND_PREFIX, resource_of};
+use crate::bundle_record::{KIND_PREFIX, is_marker, resource_of};
 use crate::limits::{COMPARISON_INTERVAL, RETRY_INTERVAL};
 
 /// Why following could not begin.
@@ -241,7 +241,7 @@ impl Incoming {
 
     fn of(key: &Key, revision: store::Revision, value: Option<bytes::Bytes>) -> Self {
         let resource = resource_of(key);
-        if resource.is_none() {
+        if resource.is_none() && !is_marker(key) {
             tracing::warn!(%key, "Ignored a bundle of an unknown kind; a newer Mantlet wrote it");
         }
         Self { resource, revision: from_store(revision), value }
@@ -298,6 +298,16 @@ mod tests {
     async fn snapshot_at(following: &Following, revision: Revision) -> Arc<Snapshot> {
         let mut snapshots = following.snapshots();
         snapshots.wait_for(|snapshot| snapshot.revision() >= revision).await.unwrap().clone()
+    }
+
+    #[tokio::test]
+    async fn a_marker_moves_the_revision_on_and_is_no_bundle() {
+        let store = Arc::new(MemoryStore::new());
+        let following = follow(store.clone()).await.unwrap();
+        let key = crate::marker_key(ACCOUNT, "name");
+        assert!(is_marker(&key) && resource_of(&key).is_none());
+        let revision = write(&store, vec![store::Write::Put { key, value: bytes::Bytes::new() }]).await;
+        assert_eq!(snapshot_at(&following, revision).await.resources().count(), 0);
     }
 
     #[tokio::test]
