@@ -21,6 +21,9 @@ CPU_SECONDS_MAX = 0.050
 MEMORY_BYTES_MAX = 8 * 1024 * 1024
 # The clock of processor time in /proc has steps of 10 ms: several requests together are told apart from them.
 ROUNDS = 10
+# Neighbours on the same core make processor time dearer, never cheaper: what a document costs is what its
+# cheapest batch does.
+BATCHES = 5
 BODY_BYTES_MAX = 2 * 1024 * 1024
 
 ACM_TARGET = "CertificateManager.ImportCertificate"
@@ -139,13 +142,18 @@ class Watch:
 
 
 def assert_cheap_refusal(mantlet, body, **how):
+    memory = Watch(mantlet)
+    assert any(cpu_of_refusals(mantlet, body, how) / ROUNDS < CPU_SECONDS_MAX for _ in range(BATCHES))
+    assert memory.memory_bytes() < MEMORY_BYTES_MAX
+    assert mantlet.client().list_distributions()["DistributionList"]["Quantity"] == 0
+
+
+def cpu_of_refusals(mantlet, body, how):
     watch = Watch(mantlet)
     for _ in range(ROUNDS):
         status = ask(mantlet, body, **how)
         assert 400 <= status < 500, status
-    assert watch.cpu_seconds() / ROUNDS < CPU_SECONDS_MAX
-    assert watch.memory_bytes() < MEMORY_BYTES_MAX
-    assert mantlet.client().list_distributions()["DistributionList"]["Quantity"] == 0
+    return watch.cpu_seconds()
 
 
 @pytest.mark.parametrize("name", XML)
