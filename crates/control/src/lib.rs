@@ -37,6 +37,7 @@ mod records;
 mod reference;
 mod resource;
 mod server;
+mod tagged;
 #[cfg(test)]
 mod test_support;
 mod validate;

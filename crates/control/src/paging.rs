@@ -2,8 +2,13 @@
 
 use aws_api::ApiError;
 use aws_api::cloudfront::ErrorCode;
+use store::{Range, Record};
 
+use crate::commit::storage;
+use crate::control::Control;
+use crate::kind::Kind;
 use crate::limits::PAGE_ITEMS_MAX;
+use crate::records::resource_key;
 
 /// How many items a request wants: at most a page, which is also what silence means.
 pub(crate) fn max_items(text: Option<&str>) -> Result<usize, ApiError> {
@@ -17,6 +22,28 @@ pub(crate) fn max_items(text: Option<&str>) -> Result<usize, ApiError> {
 /// A number of items in the API's type, for the lists' counts.
 pub(crate) fn count(items: usize) -> i32 {
     i32::try_from(items).unwrap_or(i32::MAX)
+}
+
+/// The records of a kind after an id, as many as are wanted, and whether there are more.
+pub(crate) async fn records_after(
+    control: &Control,
+    kind: Kind,
+    after_id: &str,
+    wanted: usize,
+) -> Result<(Vec<Record>, bool), ApiError> {
+    let account_id = control.account_id();
+    let mut records: Vec<Record> = Vec::new();
+    let mut last = resource_key(account_id, kind, after_id);
+    // A page of the store may end early where records are large.
+    loop {
+        let range = Range::of_account(account_id, kind.as_str()).after(last.clone());
+        let page = control.store().range(range.limit(wanted - records.len())).await.map_err(storage)?;
+        records.extend(page.records);
+        match records.last() {
+            Some(record) if page.more && records.len() < wanted => last.clone_from(&record.key),
+            _ => return Ok((records, page.more)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,12 +16,9 @@ use crate::limits::{INVALIDATIONS_BYTES_MAX, INVALIDATIONS_MAX};
 /// Raised whenever the bytes of a record mean something else than before.
 pub(crate) const SCHEMA: u32 = 1;
 
-/// The kind of distribution records.
-pub(crate) const DISTRIBUTION_KIND: &str = "distribution";
-
 /// Where a distribution is kept.
 pub(crate) fn distribution_key(account_id: &str, id: &str) -> Key {
-    Key::new(account_id, DISTRIBUTION_KIND, id)
+    resource_key(account_id, Kind::Distribution, id)
 }
 
 /// Where a resource of any kind is kept.
@@ -36,12 +33,12 @@ pub(crate) fn name_key(account_id: &str, kind: Kind, index: &str, text: &str) ->
 
 /// Which distribution a caller reference was used for.
 pub(crate) fn caller_reference_key(account_id: &str, caller_reference: &str) -> Key {
-    Key::new(account_id, "caller-reference/distribution", caller_reference)
+    name_key(account_id, Kind::Distribution, "caller-reference", caller_reference)
 }
 
-/// Where a distribution's tags are kept: apart, for tagging leaves the ETag as it is.
-pub(crate) fn tags_key(account_id: &str, id: &str) -> Key {
-    Key::new(account_id, "tags/distribution", id)
+/// Where the tags of a resource are kept: apart, for tagging leaves the ETag as it is.
+pub(crate) fn tags_key(account_id: &str, kind: Kind, id: &str) -> Key {
+    Key::new(account_id, format!("tags/{}", kind.as_str()), id)
 }
 
 /// Where a distribution's invalidations are kept: together, so that they go with it in its transaction.

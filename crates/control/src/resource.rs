@@ -11,7 +11,7 @@ use aws_api::cloudfront::ErrorCode;
 use aws_api::shape::{Structure, Timestamp};
 use aws_api::{ApiError, inconsistent_quantity};
 use edge_config::{Bundle, ResourceId, ResourceKind};
-use store::{Condition, Key, Range};
+use store::Condition;
 
 use crate::commit::{Change, Expectation, Refusal, storage};
 use crate::control::Control;
@@ -19,7 +19,7 @@ use crate::entity_tag::EntityTag;
 use crate::errors::{internal, invalid_argument, unavailable};
 use crate::kind::Kind;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
-use crate::paging::max_items;
+use crate::paging::{max_items, records_after};
 use crate::quotas::Quotas;
 use crate::records::{ConfigRecord, name_key, resource_key};
 use crate::reference::{Reference, any_user_of};
@@ -290,8 +290,10 @@ pub(crate) async fn list<F: Family>(
         items.extend(managed.map(|(id, config)| Stored::managed(id, config.clone())));
     }
     if listed != Listed::Managed {
-        let (custom, more_custom) = stored_after::<F>(control, marker, max_items).await?;
-        items.extend(custom);
+        let (records, more_custom) = records_after(control, F::KIND, marker, max_items).await?;
+        for record in &records {
+            items.push(decode::<F>(record)?);
+        }
         more = more_custom;
     }
     items.sort_by(|left, right| left.id.cmp(&right.id));
@@ -312,29 +314,6 @@ pub(crate) fn checked_marker(marker: Option<&str>) -> Result<&str, ApiError> {
     ))
 }
 
-async fn stored_after<F: Family>(
-    control: &Control,
-    marker: &str,
-    wanted: usize,
-) -> Result<(Vec<Stored<F::Config>>, bool), ApiError> {
-    let account_id = control.account_id();
-    let mut items = Vec::new();
-    let mut range =
-        Range::of_account(account_id, F::KIND.as_str()).after(Key::new(account_id, F::KIND.as_str(), marker));
-    // A page of the store may end early where records are large.
-    loop {
-        let page = control.store().range(range.clone().limit(wanted - items.len())).await.map_err(storage)?;
-        let last = page.records.last().map(|record| record.key.clone());
-        for record in &page.records {
-            items.push(decode::<F>(record)?);
-        }
-        match last {
-            Some(last) if page.more && items.len() < wanted => range = range.after(last),
-            _ => return Ok((items, page.more)),
-        }
-    }
-}
-
 fn prepare<F: Family>(control: &Control, config: &mut F::Config) -> Result<(), ApiError> {
     if let Some(path) = inconsistent_quantity(config) {
         return Err(crate::validate::inconsistent(&path));
@@ -349,23 +328,15 @@ fn prepare<F: Family>(control: &Control, config: &mut F::Config) -> Result<(), A
 
 async fn check_quota<F: Family>(control: &Control) -> Result<(), ApiError> {
     let (quota, code) = F::quota(&control.settings().quotas);
-    let mut count = 0;
-    let mut range = Range::of_account(control.account_id(), F::KIND.as_str());
-    loop {
-        let page = control.store().range(range.clone()).await.map_err(storage)?;
-        count += page.records.len();
-        if count >= quota {
-            return Err(code.with_message(format!(
-                "There are {quota} of the kind {} already, the most that this account may have. Delete one, or \
-                 raise the quota.",
-                F::KIND.words()
-            )));
-        }
-        match page.records.last() {
-            Some(last) if page.more => range = range.after(last.key.clone()),
-            _ => return Ok(()),
-        }
+    let (present, _) = records_after(control, F::KIND, "", quota).await?;
+    if present.len() < quota {
+        return Ok(());
     }
+    Err(code.with_message(format!(
+        "There are {quota} of the kind {} already, the most that this account may have. Delete one, or raise the \
+         quota.",
+        F::KIND.words()
+    )))
 }
 
 /// Takes the names of the configuration after a change, and gives up those of the one before it.

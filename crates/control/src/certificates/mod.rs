@@ -58,11 +58,6 @@ pub(crate) fn certificate_key(account_id: &str, id: &str) -> Key {
     resource_key(account_id, Kind::Certificate, id)
 }
 
-/// Where its tags are kept.
-pub(crate) fn certificate_tags_key(account_id: &str, id: &str) -> Key {
-    Key::new(account_id, "tags/certificate", id)
-}
-
 /// How edges and references name it.
 pub(crate) fn certificate_resource(id: &str) -> ResourceId {
     ResourceId::new(ResourceKind::Certificate, id)

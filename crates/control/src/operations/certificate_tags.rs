@@ -7,17 +7,14 @@ use aws_api::acm::{
     TagResourceRequest, UntagResourceRequest,
 };
 use aws_api::cloudfront;
-use store::Condition;
 
-use crate::certificates::{
-    certificate_key, certificate_tags_key, invalid, no_such_certificate, read_certificate,
-};
-use crate::commit::{Change, Expectation, Refusal, storage};
+use super::certificates::reference;
+use crate::certificates::{invalid, no_such_certificate, read_certificate};
 use crate::control::{Caller, Control};
-use crate::errors::{internal, unavailable};
-use crate::limits::COMMIT_ATTEMPTS_MAX;
+use crate::errors::internal;
 use crate::quotas::Quotas;
-use crate::records::{decode_tags, encode_tags};
+use crate::records::encode_tags;
+use crate::tagged::{change_tags, tags_of};
 use crate::validate::validate_tags;
 
 /// `AddTagsToCertificate`
@@ -42,7 +39,7 @@ pub(crate) async fn remove(
             .iter()
             .any(|other| other.key == tag.key && (other.value.is_none() || other.value == tag.value))
     };
-    change_tags(control, &input.certificate_arn, |tags| tags.retain(|tag| !is_removed(tag))).await
+    change(control, &input.certificate_arn, |tags| tags.retain(|tag| !is_removed(tag))).await
 }
 
 /// `ListTagsForCertificate`
@@ -51,7 +48,7 @@ pub(crate) async fn list(
     _caller: &Caller,
     input: ListTagsForCertificateRequest,
 ) -> Result<ListTagsForCertificateResponse, ApiError> {
-    let tags = Some(tags_of(control, &input.certificate_arn).await?);
+    let tags = Some(tags_of_arn(control, &input.certificate_arn).await?);
     Ok(ListTagsForCertificateResponse { tags })
 }
 
@@ -72,7 +69,7 @@ pub(crate) async fn untag_resource(
 ) -> Result<(), ApiError> {
     let removed = input.tag_keys;
     refuse_no_tags(removed.len())?;
-    change_tags(control, &input.resource_arn, |tags| tags.retain(|tag| !removed.contains(&tag.key)))
+    change(control, &input.resource_arn, |tags| tags.retain(|tag| !removed.contains(&tag.key)))
         .await
         .map_err(as_of_any_resource)
 }
@@ -83,7 +80,7 @@ pub(crate) async fn list_of_resource(
     _caller: &Caller,
     input: ListTagsForResourceRequest,
 ) -> Result<ListTagsForResourceResponse, ApiError> {
-    let tags = tags_of(control, &input.resource_arn).await.map_err(as_of_any_resource)?;
+    let tags = tags_of_arn(control, &input.resource_arn).await.map_err(as_of_any_resource)?;
     Ok(ListTagsForResourceResponse { tags: Some(tags) })
 }
 
@@ -106,51 +103,27 @@ pub(crate) fn encode_new_tags(tags: &[Tag]) -> Result<Vec<u8>, ApiError> {
 async fn add_tags(control: &Control, arn: &str, added: &[Tag]) -> Result<(), ApiError> {
     refuse_no_tags(added.len())?;
     validate_certificate_tags(added, &control.settings().quotas)?;
-    change_tags(control, arn, |tags| {
+    change(control, arn, |tags| {
         tags.retain(|tag| added.iter().all(|other| other.key != tag.key));
         tags.extend(added.iter().cloned());
     })
     .await
 }
 
-async fn tags_of(control: &Control, arn: &str) -> Result<Vec<Tag>, ApiError> {
+async fn tags_of_arn(control: &Control, arn: &str) -> Result<Vec<Tag>, ApiError> {
     let certificate = read_certificate(control, arn).await?;
-    let (tags, _) = read_tags(control, &certificate.id).await?;
-    Ok(tags)
+    tags_of(control, &reference(&certificate.id)).await.map(from_cloudfront)
 }
 
-/// The tags of a certificate, and what to compare so that they are still those.
-async fn read_tags(control: &Control, id: &str) -> Result<(Vec<Tag>, Condition), ApiError> {
-    let key = certificate_tags_key(control.account_id(), id);
-    let Some(record) = control.store().get(&key).await.map_err(storage)? else {
-        return Ok((Vec::new(), Condition::Absent));
-    };
-    let tags = decode_tags(&record.value).map_err(|error| internal(&error))?;
-    let tags = tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect();
-    Ok((tags, Condition::AtRevision(record.revision)))
-}
-
-/// Changes the tags of a certificate that still exists; tried again if they change meanwhile.
-async fn change_tags(control: &Control, arn: &str, change: impl Fn(&mut Vec<Tag>)) -> Result<(), ApiError> {
-    let account_id = control.account_id();
-    let id = read_certificate(control, arn).await?.id;
-    for _ in 0..COMMIT_ATTEMPTS_MAX {
-        let (mut tags, unchanged) = read_tags(control, &id).await?;
+/// Changes the tags of a certificate that still exists.
+async fn change(control: &Control, arn: &str, change: impl Fn(&mut Vec<Tag>)) -> Result<(), ApiError> {
+    let tagged = reference(&read_certificate(control, arn).await?.id);
+    let changed = |tags| {
+        let mut tags = from_cloudfront(tags);
         change(&mut tags);
-        validate_certificate_tags(&tags, &control.settings().quotas)?;
-        let key = certificate_tags_key(account_id, &id);
-        let transaction = Change::default()
-            .expect(Expectation::Record, certificate_key(account_id, &id), Condition::Exists)
-            .expect(Expectation::Tags, key.clone(), unchanged)
-            .put(key, encode_new_tags(&tags)?);
-        match control.commit(transaction).await {
-            Ok(_) => return Ok(()),
-            Err(Refusal::Unmet(Expectation::Tags)) => {}
-            Err(Refusal::Unmet(Expectation::Record)) => return Err(no_such_certificate(arn)),
-            Err(refusal) => return Err(refusal.into()),
-        }
-    }
-    Err(unavailable())
+        validate_certificate_tags(&tags, &control.settings().quotas).map(|()| to_cloudfront(&tags))
+    };
+    change_tags(control, &tagged, changed, || no_such_certificate(arn)).await
 }
 
 fn refuse_no_tags(count: usize) -> Result<(), ApiError> {
@@ -168,6 +141,10 @@ fn as_of_any_resource(error: ApiError) -> ApiError {
         Some((_, code)) => code.with_message(error.message),
         None => error,
     }
+}
+
+fn from_cloudfront(tags: Vec<cloudfront::Tag>) -> Vec<Tag> {
+    tags.into_iter().map(|tag| Tag { key: tag.key, value: tag.value }).collect()
 }
 
 fn to_cloudfront(tags: &[Tag]) -> Vec<cloudfront::Tag> {

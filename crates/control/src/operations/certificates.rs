@@ -19,8 +19,7 @@ use store::{Condition, Range};
 use super::certificate_tags::{encode_new_tags, validate_certificate_tags};
 use crate::certificates::{
     CertificateRecord, ImportedCertificate, StoredCertificate, certificate_arn, certificate_key,
-    certificate_resource, certificate_tags_key, invalid, new_certificate_id, read_certificate, refuse_unlike,
-    to_pem,
+    certificate_resource, invalid, new_certificate_id, read_certificate, refuse_unlike, to_pem,
 };
 use crate::commit::{Change, Expectation, Integrity, Refusal, storage};
 use crate::control::{Caller, Control};
@@ -28,6 +27,7 @@ use crate::errors::{internal, unavailable};
 use crate::identifier::distribution_arn;
 use crate::kind::Kind;
 use crate::limits::{CERTIFICATES_PAGE_MAX, COMMIT_ATTEMPTS_MAX, LISTED_NAMES_MAX};
+use crate::records::tags_key;
 use crate::reference::{Reference, any_user_of, users_of};
 
 /// `ImportCertificate`: a new one, or a renewed one under the ARN of the one before.
@@ -180,7 +180,7 @@ async fn import_new(
             Condition::Absent,
         );
         if !tags.is_empty() {
-            change = change.put(certificate_tags_key(account_id, &id), encode_new_tags(tags)?);
+            change = change.put(tags_key(account_id, Kind::Certificate, &id), encode_new_tags(tags)?);
         }
         let change = put_certificate(control, change, &id, imported, time, time)?
             .expect_integrity(account_id, integrity)
@@ -256,7 +256,7 @@ fn deletion(account_id: &str, present: &StoredCertificate, integrity: Integrity)
     Change::default()
         .expect(Expectation::Record, key.clone(), Condition::AtRevision(present.revision))
         .delete(key)
-        .delete(certificate_tags_key(account_id, id))
+        .delete(tags_key(account_id, Kind::Certificate, id))
         .write(feed::delete_bundle(account_id, &certificate_resource(id)))
         .expect_integrity(account_id, integrity)
         .bump_integrity(account_id)
@@ -307,7 +307,7 @@ async fn distributions_with(control: &Control, id: &str) -> Result<Vec<String>, 
     Ok(users.iter().map(|user| distribution_arn(control.account_id(), user)).collect())
 }
 
-fn reference(id: &str) -> Reference {
+pub(super) fn reference(id: &str) -> Reference {
     Reference::new(Kind::Certificate, id)
 }
 

@@ -14,7 +14,7 @@ use aws_api::cloudfront::{
 };
 use aws_api::shape::Timestamp;
 use edge_config::{Bundle, HostName, LinkError, ResourceId, ResourceKind, Revision, Snapshot, link};
-use store::{Condition, Range};
+use store::Condition;
 
 use super::key_groups::active_trusted_key_groups;
 use super::monitoring_subscriptions::delete_with_distribution;
@@ -30,10 +30,9 @@ use crate::errors::{internal, no_such_distribution, unavailable};
 use crate::identifier::{distribution_arn, new_distribution_id, new_domain_name};
 use crate::kind::Kind;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
-use crate::paging::{count, max_items};
+use crate::paging::{count, max_items, records_after};
 use crate::records::{
-    DISTRIBUTION_KIND, DistributionRecord, caller_reference_key, distribution_key, encode_tags,
-    invalidations_key, tags_key,
+    DistributionRecord, caller_reference_key, distribution_key, encode_tags, invalidations_key, tags_key,
 };
 use crate::reference::{Reference, references_of_distribution, refuse_crowded, refuse_malformed};
 use crate::validate::aliases::cname_already_exists;
@@ -162,7 +161,7 @@ fn deletion(control: &Control, present: &StoredDistribution) -> Change {
         )
         .delete(distribution_key(account_id, id))
         .delete(caller_reference_key(account_id, &present.record.config.caller_reference))
-        .delete(tags_key(account_id, id))
+        .delete(tags_key(account_id, Kind::Distribution, id))
         .delete(invalidations_key(account_id, id))
         .write(feed::delete_bundle(account_id, &resource(id)))
         .bump_integrity(account_id);
@@ -178,23 +177,8 @@ pub(crate) async fn list(
 ) -> Result<ListDistributionsResult, ApiError> {
     let wanted = max_items(input.max_items.as_deref())?;
     let marker = input.marker.unwrap_or_default();
-    let account_id = control.account_id();
-    let mut stored = Vec::new();
-    let mut range =
-        Range::of_account(account_id, DISTRIBUTION_KIND).after(distribution_key(account_id, &marker));
-    // A page of the store may end early where records are large.
-    let more = loop {
-        let page =
-            control.store().range(range.clone().limit(wanted - stored.len())).await.map_err(storage)?;
-        let last = page.records.last().map(|record| record.key.clone());
-        for record in page.records {
-            stored.push(StoredDistribution::decode(&record)?);
-        }
-        match last {
-            Some(last) if page.more && stored.len() < wanted => range = range.after(last),
-            _ => break page.more,
-        }
-    };
+    let (records, more) = records_after(control, Kind::Distribution, &marker, wanted).await?;
+    let stored = records.iter().map(StoredDistribution::decode).collect::<Result<Vec<_>, _>>()?;
     let next_marker = stored.last().filter(|_| more).map(|last| last.id.clone());
     let summaries = stored.into_iter().map(|stored| stored.into_summary(control)).collect();
     let list = DistributionList {
@@ -396,7 +380,10 @@ fn creation(
     let is_staging = record.config.staging == Some(true);
     change = register_staging(change, account_id, (id, record.domain_name.as_str()), is_staging);
     if !tags.is_empty() {
-        change = change.put(tags_key(account_id, id), encode_tags(tags).map_err(|error| internal(&error))?);
+        change = change.put(
+            tags_key(account_id, Kind::Distribution, id),
+            encode_tags(tags).map_err(|error| internal(&error))?,
+        );
     }
     Ok(change)
 }

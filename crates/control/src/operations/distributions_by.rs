@@ -30,7 +30,7 @@ use crate::errors::invalid_argument;
 use crate::kind::Kind;
 use crate::limits::EXAMINED_DISTRIBUTIONS_MAX;
 use crate::paging::{count, max_items};
-use crate::records::{DISTRIBUTION_KIND, distribution_key};
+use crate::records::distribution_key;
 use crate::reference::{Reference, realtime_log_config_name, users_of};
 use crate::resource::checked_marker;
 
@@ -268,7 +268,7 @@ async fn list_where(
     let mut summaries = Vec::new();
     let mut examined = 0;
     let more = 'pages: loop {
-        let range = Range::of_account(account_id, DISTRIBUTION_KIND)
+        let range = Range::of_account(account_id, Kind::Distribution.as_str())
             .after(distribution_key(account_id, &last))
             .limit(max_items);
         let page = control.store().range(range).await.map_err(storage)?;
