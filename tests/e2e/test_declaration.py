@@ -381,8 +381,7 @@ class TestExport:
         where = ("--output", tmp_path / "tf", "--data-dir", source.data_dir)
         exported = command("export", "--format", "terraform", *where)
         assert exported.returncode == 0, exported.stderr
-        (tmp_path / "provider.tf").write_text(PROVIDER)
-        terraform = Terraform(source, tmp_path / "tf", tmp_path / "provider.tf")
+        terraform = Terraform(source, tmp_path / "tf")
 
         terraform("validate")
         plan = terraform("plan", "-input=false").stdout
@@ -394,22 +393,6 @@ class TestExport:
         again = command(*arguments)
         assert again.returncode == 1
         assert "is there already" in again.stderr
-
-
-PROVIDER = """
-variable "endpoint" { type = string }
-
-provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-  endpoints {
-    cloudfront = var.endpoint
-    sts        = var.endpoint
-  }
-}
-"""
 
 
 @pytest.fixture(scope="module")

@@ -143,10 +143,7 @@ impl Control {
         let protocol = protocol(request);
         let authentication = &self.shared.settings.authentication;
         let identity = authenticate(authentication, request, protocol, transport, SystemTime::now());
-        let routed = match (&identity, route(request)) {
-            (Err(_), Err(_)) => return Err(identity.err().unwrap_or_else(ApiError::internal)),
-            (_, routed) => routed?,
-        };
+        let routed = known_to(&identity, route(request))?;
         let who = identity.as_ref().ok().map(|identity| identity.who().clone());
         let (answer, notes) = match identity {
             Ok(identity) => noting(self.perform(&identity, request, &routed, transport, request_id)).await,
@@ -204,10 +201,7 @@ impl Control {
                 authenticate(authentication, request, Protocol::Json, transport, SystemTime::now())
             }
         };
-        let asked = match (&identity, asked) {
-            (Err(_), Err(_)) => return Err(identity.err().unwrap_or_else(ApiError::internal)),
-            (_, asked) => asked?,
-        };
+        let asked = known_to(&identity, asked)?;
         let who = identity.as_ref().ok().map(|identity| identity.who().clone());
         let (answer, notes) = match identity {
             Ok(identity) => noting(self.perform_keys(&identity, &asked, request_id)).await,
@@ -274,6 +268,14 @@ impl Control {
 
     pub(crate) fn fleet(&self) -> &Fleet {
         &self.shared.fleet
+    }
+}
+
+/// What is asked for. Who is nobody learns that, and not whether there is such a thing.
+fn known_to<T>(identity: &Result<Identity, ApiError>, asked: Result<T, ApiError>) -> Result<T, ApiError> {
+    match (identity, asked) {
+        (Err(nobody), Err(_)) => Err(nobody.clone()),
+        (_, asked) => asked,
     }
 }
 

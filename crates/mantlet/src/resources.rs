@@ -8,7 +8,7 @@ use declaration::Kind;
 use declaration::plan::Live;
 use serde_json::{Value, json};
 
-use crate::api_client::{ApiClient, refusal};
+use crate::api_client::ApiClient;
 use crate::deployed::wait_until_deployed;
 
 /// A resource in a list.
@@ -40,15 +40,12 @@ impl<'a> Resources<'a> {
         Self { client }
     }
 
-    /// Every resource of a kind. A kind that this API does not implement has none.
+    /// Every resource of a kind.
     pub(crate) async fn list(&self, kind: Kind) -> Result<Vec<Listed>> {
         let mut all = Vec::new();
         let mut input = json!({});
         loop {
-            let answer = match self.client.call_json(kind.operations().list, &input).await {
-                Err(error) if refusal(&error) == Some("NotImplemented") => return Ok(all),
-                answer => answer?,
-            };
+            let answer = self.client.call_json(kind.operations().list, &input).await?;
             let page = &answer[kind.list_member()];
             let items = page["Items"].as_array().into_iter().flatten();
             all.extend(items.filter_map(|item| listed(kind, item)));
@@ -120,22 +117,22 @@ impl<'a> Resources<'a> {
         if let (Some(members), Some(reference)) = (config.as_object_mut(), stored.get("CallerReference")) {
             members.insert("CallerReference".to_owned(), reference.clone());
         }
-        self.put(listed, config, etag).await?;
+        self.put(listed.kind, &listed.id, config, etag).await?;
         match (tags, &listed.arn) {
             (Some(tags), Some(arn)) => self.set_tags(arn, tags).await,
             _ => Ok(()),
         }
     }
 
-    async fn put(&self, listed: &Listed, config: Value, etag: Option<String>) -> Result<()> {
-        let input = if listed.kind == Kind::RealtimeLogConfig {
+    async fn put(&self, kind: Kind, id: &str, config: Value, etag: Option<String>) -> Result<()> {
+        let input = if kind == Kind::RealtimeLogConfig {
             let mut input = config;
-            input["ARN"] = listed.id.as_str().into();
+            input["ARN"] = id.into();
             input
         } else {
-            json!({listed.kind.config_member(): config, "Id": listed.id, "IfMatch": etag})
+            json!({kind.config_member(): config, "Id": id, "IfMatch": etag})
         };
-        self.client.call_json(listed.kind.operations().update, &input).await?;
+        self.client.call_json(kind.operations().update, &input).await?;
         Ok(())
     }
 
@@ -158,15 +155,7 @@ impl<'a> Resources<'a> {
         let mut stored = self.stored(kind, id).await?;
         if kind == Kind::Distribution && stored.config["Enabled"] == true {
             stored.config["Enabled"] = false.into();
-            let listed = Listed {
-                kind,
-                id: id.to_owned(),
-                arn: None,
-                name: None,
-                domain_name: None,
-                is_managed: false,
-            };
-            self.put(&listed, stored.config, stored.etag).await?;
+            self.put(kind, id, stored.config, stored.etag).await?;
             wait_until_deployed(self.client, id).await?;
             stored = self.stored(kind, id).await?;
         }

@@ -24,14 +24,16 @@ PATIENCE = 240
 
 
 class Terraform:
-    """A directory of its own with one of the configurations and its state."""
+    """A directory of its own with a configuration, the provider's and its state."""
 
-    def __init__(self, mantlet, directory, configuration, **variables):
+    def __init__(self, mantlet, directory, configuration=None, **variables):
+        """`configuration` is one of ours; without it, the directory has its own."""
         self.program = shutil.which("terraform")
         if not self.program:
             pytest.skip("terraform is not installed")
         self.directory = Path(directory)
-        shutil.copy(CONFIGURATIONS / configuration, self.directory)
+        for name in ["provider.tf", configuration] if configuration else ["provider.tf"]:
+            shutil.copy(CONFIGURATIONS / name, self.directory)
         self.variables = {"endpoint": mantlet.api_url, **variables}
         self.write_variables()
         key, secret = mantlet.credentials

@@ -1,10 +1,3 @@
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
 variable "origin_port" { type = number }
 variable "domain" { type = string }
 variable "certificate" { type = string }
@@ -13,19 +6,6 @@ variable "certificate_chain" { type = string }
 variable "private_key" {
   type      = string
   sensitive = true
-}
-
-provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-
-  endpoints {
-    acm        = var.endpoint
-    cloudfront = var.endpoint
-    sts        = var.endpoint
-  }
 }
 
 resource "aws_acm_certificate" "api" {

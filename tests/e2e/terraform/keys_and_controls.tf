@@ -1,10 +1,3 @@
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
 variable "encoded_key" { type = string }
 
 # What the second apply changes.
@@ -16,18 +9,6 @@ variable "metrics" { type = string }
 
 # CloudFront takes the policy of a distribution that exists already, and of no new one.
 variable "attached" { type = bool }
-
-provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-
-  endpoints {
-    cloudfront = var.endpoint
-    sts        = var.endpoint
-  }
-}
 
 resource "aws_cloudfront_public_key" "signer" {
   name        = "signer"

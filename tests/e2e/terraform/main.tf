@@ -1,23 +1,4 @@
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
 variable "origin_port" { type = number }
-
-provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-
-  endpoints {
-    cloudfront = var.endpoint
-    sts        = var.endpoint
-  }
-}
 
 variable "cache_policies" { type = set(string) }
 variable "origin_request_policies" { type = set(string) }

@@ -1,29 +1,10 @@
 # A distribution with several origins and behaviors, an origin group, error pages and policies of its own.
 
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-
-variable "endpoint" { type = string }
 variable "origin_port" { type = number }
 variable "name" { type = string }
 # What a later apply changes.
 variable "read_timeout" { type = number }
 variable "max_ttl" { type = number }
-
-provider "aws" {
-  region                      = "us-east-1"
-  skip_credentials_validation = true
-  skip_metadata_api_check     = true
-  skip_requesting_account_id  = true
-
-  endpoints {
-    cloudfront = var.endpoint
-    sts        = var.endpoint
-  }
-}
 
 data "aws_cloudfront_cache_policy" "caching_disabled" {
   name = "Managed-CachingDisabled"
