@@ -208,7 +208,8 @@ pub(crate) async fn update<F: Family>(
             Err(Refusal::Unmet(Expectation::Reference(reference))) => {
                 return Err(F::missing_reference(&reference));
             }
-            Err(Refusal::Unmet(Expectation::Record)) if if_match.is_none() => {}
+            // It has changed meanwhile, or is gone: reading it again tells which.
+            Err(Refusal::Unmet(Expectation::Record)) => {}
             Err(refusal) => return Err(refusal.into()),
         }
     }
@@ -248,8 +249,7 @@ pub(crate) async fn delete<F: Family>(
                 tracing::info!(kind = F::KIND.as_str(), id, %revision, "Deleted a resource");
                 return Ok(());
             }
-            Err(Refusal::Unmet(Expectation::Integrity)) => {}
-            Err(Refusal::Unmet(Expectation::Record)) if if_match.is_none() => {}
+            Err(Refusal::Unmet(Expectation::Record | Expectation::Integrity)) => {}
             Err(refusal) => return Err(refusal.into()),
         }
     }

@@ -123,21 +123,22 @@ pub(crate) async fn delete(
     input: DeleteDistributionRequest,
 ) -> Result<(), ApiError> {
     let if_match = EntityTag::required(input.if_match.as_deref())?;
-    let present = read(control, &input.id).await?;
-    if_match.check(present.revision)?;
-    if present.record.config.enabled {
-        return Err(ErrorCode::DistributionNotDisabled.with_message(
-            "The distribution is enabled. Update it with Enabled set to false first, then delete it.",
-        ));
-    }
     for _ in 0..COMMIT_ATTEMPTS_MAX {
+        let present = read(control, &input.id).await?;
+        if_match.check(present.revision)?;
+        if present.record.config.enabled {
+            return Err(ErrorCode::DistributionNotDisabled.with_message(
+                "The distribution is enabled. Update it with Enabled set to false first, then delete it.",
+            ));
+        }
         let change = delete_staging(control, deletion(control, &present), &present).await?;
         match control.commit(change).await {
             Ok(revision) => {
                 tracing::info!(distribution = present.id, %revision, "Deleted a distribution");
                 return Ok(());
             }
-            Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            // Where it is gone meanwhile, reading it again tells so.
+            Err(Refusal::Unmet(Expectation::Record | Expectation::Integrity)) => {}
             Err(refusal) => return Err(refusal.into()),
         }
     }
