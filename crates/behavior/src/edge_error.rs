@@ -11,6 +11,11 @@ pub enum EdgeError {
     /// The host is no distribution's, or its distribution is disabled: from outside there is no
     /// difference.
     NoSuchDistribution,
+    /// The host's distribution has another certificate, or a stricter security policy, than the one that
+    /// the connection was made for.
+    MisdirectedRequest,
+    /// The distribution is not served in the viewer's country.
+    CountryNotServed,
     /// The cache behavior does not serve the method.
     MethodNotAllowed,
     /// GET or HEAD with a body.
@@ -68,11 +73,14 @@ impl EdgeError {
         match self {
             Self::BadRequest => 400,
             Self::NoSuchDistribution
+            | Self::CountryNotServed
             | Self::MethodNotAllowed
             | Self::BodyNotAllowed
             | Self::HttpsRequired => 403,
             Self::RequestTimeout => 408,
             Self::UriTooLong => 414,
+            // RFC 9110 section 15.5.20.
+            Self::MisdirectedRequest => 421,
             Self::HeaderTooLarge => 494,
             Self::OriginFailed => 502,
             Self::Overloaded => 503,
@@ -94,6 +102,8 @@ impl EdgeError {
         match self {
             Self::BadRequest => "BadRequest",
             Self::NoSuchDistribution => "NoSuchDistribution",
+            Self::MisdirectedRequest => "MisdirectedRequest",
+            Self::CountryNotServed => "CountryNotServed",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::BodyNotAllowed => "BodyNotAllowed",
             Self::HttpsRequired => "HttpsRequired",
@@ -113,6 +123,10 @@ impl EdgeError {
         match self {
             Self::BadRequest => "The request is not valid HTTP, or could be understood in more than one way.",
             Self::NoSuchDistribution => "Nothing is served under this name.",
+            Self::MisdirectedRequest => {
+                "This name is served on connections of its own. Connect with it as the TLS server name (SNI)."
+            }
+            Self::CountryNotServed => "This is not served in your country.",
             // CloudFront's words, which people search for.
             Self::MethodNotAllowed => {
                 "This distribution is not configured to allow the HTTP request method that was used for this \

@@ -106,6 +106,7 @@ mod tests {
             http2: true,
             minimum_protocol_version: MinimumProtocolVersion::Tls12,
             certificate: None,
+            geo_restriction: None,
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),

@@ -7,8 +7,8 @@
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     ConnectionMode, CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, ErrorCode,
-    FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations, Origin,
-    OriginGroups, PriceClass, SSLSupportMethod,
+    FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations,
+    MinimumProtocolVersion, Origin, OriginGroups, PriceClass, SSLSupportMethod,
 };
 use edge_config::Snapshot;
 
@@ -95,6 +95,7 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
         ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
         ("HttpVersion http3", speaks_http3),
         ("SSLSupportMethod", has_own_addresses(config)),
+        ("MinimumProtocolVersion older", has_older_policy(config)),
         ("ContinuousDeploymentPolicyId", is_given(config.continuous_deployment_policy_id.as_deref())),
         ("AnycastIpListId", is_given(config.anycast_ip_list_id.as_deref())),
         ("TenantConfig", config.tenant_config.is_some()),
@@ -106,6 +107,14 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
 fn has_own_addresses(config: &DistributionConfig) -> bool {
     let own = config.viewer_certificate.as_ref().filter(|certificate| is_own(certificate));
     own.is_some_and(|own| own.ssl_support_method != Some(SSLSupportMethod::SniOnly))
+}
+
+/// What policies before TLSv1.2_2021 have more than it is not served.
+fn has_older_policy(config: &DistributionConfig) -> bool {
+    use MinimumProtocolVersion::{TLSv1_2_2021, TLSv1_2_2025, TLSv1_3_2025};
+    let own = config.viewer_certificate.as_ref().filter(|certificate| is_own(certificate));
+    let policy = own.and_then(|own| own.minimum_protocol_version);
+    policy.is_some_and(|policy| !matches!(policy, TLSv1_2_2021 | TLSv1_2_2025 | TLSv1_3_2025))
 }
 
 fn unenforced_origin_settings(config: &DistributionConfig) -> Vec<&'static str> {

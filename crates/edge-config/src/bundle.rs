@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AliasName, CachePolicy, Certificate, HostName, MethodSet, OriginRequestPolicy, PathPattern, ResourceId,
-    ResourceKind,
+    AliasName, CachePolicy, Certificate, GeoRestriction, HostName, MethodSet, OriginRequestPolicy,
+    PathPattern, ResourceId, ResourceKind,
 };
 
 /// What this build of the edge can enforce. A bundle that needs more is rejected, alone.
@@ -14,6 +14,8 @@ pub const CAPABILITIES: &[&str] = &[
     "certificate/1",
     "distribution/1",
     "distribution-certificate/1",
+    "geo-restriction/1",
+    "tls-1.2-2025/1",
     "cache-policy/1",
     "origin-request-policy/1",
 ];
@@ -74,10 +76,7 @@ impl Bundle {
     /// What an edge must be able to enforce to run it.
     fn capabilities(&self) -> Vec<&'static str> {
         match self {
-            Self::Distribution(Distribution { certificate: Some(_), .. }) => {
-                vec!["distribution/1", "distribution-certificate/1"]
-            }
-            Self::Distribution(_) => vec!["distribution/1"],
+            Self::Distribution(distribution) => distribution.capabilities(),
             Self::CachePolicy(_) => vec!["cache-policy/1"],
             Self::OriginRequestPolicy(_) => vec!["origin-request-policy/1"],
             Self::Certificate(_) => vec!["certificate/1"],
@@ -126,6 +125,9 @@ pub struct Distribution {
     /// The id of the certificate for the names that its owner added, if it has one of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+    /// From which countries it is served, if not from everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geo_restriction: Option<GeoRestriction>,
     /// Where requests can go.
     pub origins: Vec<Origin>,
     /// In order of precedence; the last one is the default cache behavior and has no path pattern.
@@ -133,6 +135,20 @@ pub struct Distribution {
 }
 
 impl Distribution {
+    fn capabilities(&self) -> Vec<&'static str> {
+        let mut capabilities = vec!["distribution/1"];
+        if self.certificate.is_some() {
+            capabilities.push("distribution-certificate/1");
+        }
+        if self.geo_restriction.is_some() {
+            capabilities.push("geo-restriction/1");
+        }
+        if self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025 {
+            capabilities.push("tls-1.2-2025/1");
+        }
+        capabilities
+    }
+
     fn references(&self) -> Vec<ResourceId> {
         let mut references: Vec<ResourceId> =
             self.cache_behaviors.iter().flat_map(CacheBehavior::references).collect();
@@ -148,13 +164,30 @@ impl Distribution {
     }
 }
 
-/// The oldest TLS version that a viewer may negotiate; older ones than 1.2 are served as 1.2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The security policy: what a viewer may negotiate ("Supported protocols and ciphers between viewers
+/// and CloudFront").
+///
+/// Older policies than TLSv1.2_2021 differ from it by what nobody should speak any more (protocols
+/// before TLS 1.2, CBC, RSA key exchange), so they are served as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum MinimumProtocolVersion {
-    /// TLS 1.2.
+    /// `TLSv1.2_2021`, and all that are older.
     Tls12,
-    /// TLS 1.3.
+    /// `TLSv1.2_2025`: without ChaCha20.
+    Tls12Of2025,
+    /// `TLSv1.3_2025`.
     Tls13,
+}
+
+impl MinimumProtocolVersion {
+    /// All that edges tell apart.
+    pub const ALL: [Self; 3] = [Self::Tls12, Self::Tls12Of2025, Self::Tls13];
+
+    /// Whether all that may be negotiated under this policy may be negotiated under the other one, too.
+    /// (TLSv1.3_2025 has ChaCha20 and TLSv1.2_2025 has not, so neither of these stands in for the other.)
+    pub fn is_within(self, other: Self) -> bool {
+        self == other || other == Self::Tls12
+    }
 }
 
 /// Where an origin is.

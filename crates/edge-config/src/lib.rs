@@ -14,6 +14,8 @@
 
 mod bundle;
 mod certificate;
+mod cloudfront_header;
+mod geo_restriction;
 mod host;
 mod link;
 mod method;
@@ -27,6 +29,8 @@ pub use bundle::{
     MinimumProtocolVersion, Origin, OriginAddress, OriginProtocolPolicy, ViewerProtocolPolicy,
 };
 pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
+pub use cloudfront_header::{CloudFrontHeader, CloudFrontHeaders};
+pub use geo_restriction::{CountryCode, CountryCodeError, GeoRestriction};
 pub use host::{AliasName, HostName, HostNameError};
 pub use link::{Change, LinkError, Linked, Rejected, link};
 pub use method::{Method, MethodSet};

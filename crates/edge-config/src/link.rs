@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::snapshot::Resource;
 use crate::{
-    AliasName, Bundle, CacheBehavior, CachePolicySource, Distribution, LinkedCacheBehavior,
-    LinkedCertificate, LinkedDistribution, Origin, ResourceId, ResourceKind, Revision, Snapshot,
+    AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, CloudFrontHeaders, Distribution,
+    HeaderSelection, LinkedCacheBehavior, LinkedCertificate, LinkedDistribution, Origin, OriginRequestPolicy,
+    ResourceId, ResourceKind, Revision, Snapshot,
 };
 
 /// One resource that is now different.
@@ -278,6 +279,7 @@ fn link_distribution(
         http2: distribution.http2,
         minimum_protocol_version: distribution.minimum_protocol_version,
         certificate,
+        geo_restriction: distribution.geo_restriction.clone().map(Arc::new),
         cache_behaviors,
         default_cache_behavior,
     })
@@ -323,9 +325,24 @@ fn link_cache_behavior(
         origin: Arc::clone(origin),
         viewer_protocol_policy: cache_behavior.viewer_protocol_policy,
         allowed_methods: cache_behavior.allowed_methods,
+        cloudfront_headers: cloudfront_headers(&cache_policy, origin_request_policy.as_deref()),
         cache_policy,
         origin_request_policy,
     })
+}
+
+/// The headers for edges to make that either policy names.
+fn cloudfront_headers(
+    cache_policy: &CachePolicy,
+    origin_request_policy: Option<&OriginRequestPolicy>,
+) -> CloudFrontHeaders {
+    let by_origin_request_policy = match origin_request_policy.map(|policy| &policy.headers) {
+        Some(HeaderSelection::Only(names) | HeaderSelection::AllViewerAndCloudFront(names)) => {
+            names.as_slice()
+        }
+        _ => &[],
+    };
+    CloudFrontHeaders::named(cache_policy.headers.iter().chain(by_origin_request_policy).map(String::as_str))
 }
 
 fn unknown(kind: ResourceKind, id: &str) -> LinkError {
@@ -369,6 +386,7 @@ mod tests {
             http2: true,
             minimum_protocol_version: MinimumProtocolVersion::Tls12,
             certificate: None,
+            geo_restriction: None,
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdSet};
 
 use crate::{
-    AliasName, Bundle, CachePolicy, LinkedCertificate, MethodSet, MinimumProtocolVersion, Origin,
-    OriginRequestPolicy, PathPattern, ResourceId, ResourceKind, Revision, ViewerProtocolPolicy,
+    AliasName, Bundle, CachePolicy, CloudFrontHeaders, GeoRestriction, LinkedCertificate, MethodSet,
+    MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind, Revision,
+    ViewerProtocolPolicy,
 };
 
 /// A bundle and the revision that it is of.
@@ -138,10 +139,25 @@ pub struct LinkedDistribution {
     pub minimum_protocol_version: MinimumProtocolVersion,
     /// The certificate of the names that its owner added; none where it has only the name it was given.
     pub certificate: Option<Arc<LinkedCertificate>>,
+    /// From which countries it is served, if not from everywhere.
+    pub geo_restriction: Option<Arc<GeoRestriction>>,
     /// In order of precedence.
     pub cache_behaviors: Vec<LinkedCacheBehavior>,
     /// What happens to every path that no pattern took.
     pub default_cache_behavior: LinkedCacheBehavior,
+}
+
+impl LinkedDistribution {
+    /// Every cache behavior, the default one at the end.
+    pub fn all_cache_behaviors(&self) -> impl Iterator<Item = &LinkedCacheBehavior> {
+        self.cache_behaviors.iter().chain(std::iter::once(&self.default_cache_behavior))
+    }
+
+    /// The headers that the edge makes for any of its requests.
+    pub fn cloudfront_headers(&self) -> CloudFrontHeaders {
+        self.all_cache_behaviors()
+            .fold(CloudFrontHeaders::default(), |all, behavior| all.union(behavior.cloudfront_headers))
+    }
 }
 
 /// A cache behavior with everything that it refers to in place.
@@ -159,4 +175,6 @@ pub struct LinkedCacheBehavior {
     pub cache_policy: Arc<CachePolicy>,
     /// What else the origin gets.
     pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
+    /// Which headers that the edge makes either policy asks for.
+    pub cloudfront_headers: CloudFrontHeaders,
 }

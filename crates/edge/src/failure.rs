@@ -39,6 +39,8 @@ impl Failure {
             Self::Refused(EdgeError::NoSuchDistribution | EdgeError::HttpsRequired) => {
                 ErrorType::InvalidRequestBlocked
             }
+            Self::Refused(EdgeError::MisdirectedRequest) => ErrorType::InvalidRequestCertificate,
+            Self::Refused(EdgeError::CountryNotServed) => ErrorType::ClientGeoBlocked,
             Self::Refused(EdgeError::HeaderTooLarge) => ErrorType::InvalidRequestHeader,
             Self::Refused(EdgeError::Overloaded) => ErrorType::InternalError,
             Self::Refused(_) | Self::Viewer(ViewerFault::BodyMalformed) => ErrorType::InvalidRequest,

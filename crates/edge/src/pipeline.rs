@@ -73,7 +73,10 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
 
 /// The enabled distribution of the request's host, if the connection is as good as it asks for.
 ///
-/// TLS was negotiated for the name in the ClientHello; a viewer may put another one into the request.
+/// TLS was negotiated for the name in the ClientHello; a viewer may put another one into the request,
+/// as browsers do for every name that a certificate has. One for which the viewer would have seen
+/// another certificate, or could have negotiated less, is asked for on a connection of its own (RFC
+/// 9110 section 15.5.20); a handshake would have told as much about it.
 fn select_distribution(
     thread: &Thread,
     request: &ViewerRequest<'_>,
@@ -83,12 +86,14 @@ fn select_distribution(
     }
     let mut lower_case = [0; http1::limits::HOST_NAME_BYTES_MAX];
     let host = lower_case_host(request.head.host().name, &mut lower_case);
-    let tls = request.peer.tls.as_ref();
-    thread
+    let found = thread
         .distribution_by_host(host)
         .filter(|found| found.enabled)
-        .filter(|found| tls.is_none_or(|tls| tls.version.satisfies(found.minimum_protocol_version)))
-        .ok_or(Failure::Refused(EdgeError::NoSuchDistribution))
+        .ok_or(Failure::Refused(EdgeError::NoSuchDistribution))?;
+    match &request.peer.tls {
+        Some(tls) if !tls.are_good_for(host, &found) => Err(Failure::Refused(EdgeError::MisdirectedRequest)),
+        _ => Ok(found),
+    }
 }
 
 fn lower_case_host<'a>(host: &str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {

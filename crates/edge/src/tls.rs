@@ -4,27 +4,24 @@
 //! A name that a distribution's owner added gets the distribution's own certificate; every other name,
 //! the ones that distributions are given included, gets the suffix's.
 //!
-//! What is negotiated depends on the certificate, on the oldest version that the distribution allows
-//! and on whether it speaks HTTP/2, and on nothing else. There is one `ServerConfig` for each such
+//! What is negotiated depends on the certificate, on the distribution's security policy and on whether it
+//! speaks HTTP/2, and on nothing else. There is one `ServerConfig` for each such
 //! combination, made once and shared by all threads. Each owns the keys of its session tickets (fresh
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
 mod opened;
+mod security_policy;
 
 use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use edge_config::{LinkedDistribution, MinimumProtocolVersion, Snapshot};
-use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
-use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+use rustls::crypto::aws_lc_rs;
 use rustls::server::{Accepted, Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::version::{TLS12, TLS13};
-use rustls::{
-    CipherSuite, HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection, SupportedCipherSuite,
-};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
@@ -33,6 +30,7 @@ use tokio_rustls::server::TlsStream;
 
 pub(crate) use opened::OpenedCertificates;
 pub use opened::{OpenError, PrivateKeyOpener};
+pub(crate) use security_policy::NegotiatedCipher;
 
 use crate::preparation::Prepared;
 
@@ -43,29 +41,6 @@ const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// The most bytes of a ClientHello. Browsers with post-quantum key shares send about 2 KiB; rustls
 /// alone would take 64 KiB from everybody.
 const CLIENT_HELLO_BYTES_MAX: usize = 16 * 1024;
-
-/// The cipher suites of CloudFront's policies TLSv1.2_2021 and TLSv1.3_2025 ("Supported protocols and
-/// ciphers between viewers and CloudFront"): forward secrecy and authenticated encryption only.
-static CIPHER_SUITES: &[SupportedCipherSuite] = &[
-    cipher_suite::TLS13_AES_128_GCM_SHA256,
-    cipher_suite::TLS13_AES_256_GCM_SHA384,
-    cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-];
-
-/// The key exchanges of the same page; the post-quantum ones exist in TLS 1.3 only.
-static KEY_EXCHANGES: &[&dyn SupportedKxGroup] = &[
-    kx_group::X25519MLKEM768,
-    kx_group::X25519,
-    kx_group::SECP256R1,
-    kx_group::SECP256R1MLKEM768,
-    kx_group::SECP384R1,
-];
 
 /// Why a certificate and a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -129,15 +104,6 @@ impl TlsVersion {
             Self::Tls13 => "TLSv1.3",
         }
     }
-
-    /// Whether a distribution with that minimum may be served over it. The certificate's owner and the
-    /// distribution that the Host names can differ, so this is asked again for every request.
-    pub(crate) fn satisfies(self, minimum: MinimumProtocolVersion) -> bool {
-        match minimum {
-            MinimumProtocolVersion::Tls12 => true,
-            MinimumProtocolVersion::Tls13 => self == Self::Tls13,
-        }
-    }
 }
 
 /// The protocol that ALPN chose; HTTP/1.1 where the viewer offered none.
@@ -149,19 +115,62 @@ pub(crate) enum Alpn {
     Http2,
 }
 
+/// What a handshake was begun with, by the name in the ClientHello.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// The id of the distribution's own certificate; none stands for the suffix's.
+    pub(crate) certificate: Option<Arc<str>>,
+    /// The security policy.
+    pub(crate) policy: MinimumProtocolVersion,
+}
+
+impl Terms {
+    /// Of names that nobody has, and of no name at all.
+    const OF_NOBODY: Self = Self { certificate: None, policy: MinimumProtocolVersion::Tls12 };
+
+    /// Those of one of the distribution's names. The name that it was given stays the suffix's, as with
+    /// CloudFront ("Use alternate domain names and HTTPS").
+    fn of(name: &str, distribution: &LinkedDistribution) -> Self {
+        let is_added = name != distribution.domain_name.as_str();
+        let own = distribution.certificate.as_ref().filter(|_| is_added);
+        Self {
+            certificate: own.map(|own| Arc::clone(&own.id)),
+            policy: distribution.minimum_protocol_version,
+        }
+    }
+}
+
 /// What a handshake settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TlsFacts {
     /// The host that the viewer named, in lower case.
     pub(crate) sni: Option<Arc<str>>,
+    /// What it was begun with.
+    pub(crate) terms: Terms,
     /// The version.
     pub(crate) version: TlsVersion,
-    /// The cipher suite, as `ssl-cipher` in the access log.
-    pub(crate) cipher: &'static str,
+    /// The cipher suite.
+    pub(crate) cipher: NegotiatedCipher,
     /// The protocol inside.
     pub(crate) alpn: Alpn,
     /// Whether it continued an earlier session.
     pub(crate) resumed: bool,
+}
+
+impl TlsFacts {
+    /// Whether a request for this host may be served over the connection: whether a handshake for the
+    /// host itself would have ended as well. It is in lower case.
+    ///
+    /// Where the viewer named it in the ClientHello only the security policy is asked, which can have
+    /// become stricter since; a certificate that was replaced meanwhile breaks no connection.
+    pub(crate) fn are_good_for(&self, host: &str, distribution: &LinkedDistribution) -> bool {
+        if self.sni.as_deref() == Some(host) {
+            let policy = distribution.minimum_protocol_version;
+            return security_policy::permits(policy, self.version, self.cipher);
+        }
+        let terms = Terms::of(host, distribution);
+        self.terms.certificate == terms.certificate && self.terms.policy.is_within(terms.policy)
+    }
 }
 
 /// TLS towards viewers; cheap to clone, and shared by all threads.
@@ -212,96 +221,82 @@ impl ViewerTls {
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let hello = read_client_hello(&viewer).await?;
         let sni = hello.client_hello().server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
-        let config = self.config(sni.as_deref().unwrap_or_default(), prepared);
+        let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
         let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
-        let facts = facts(stream.get_ref().1, sni)?;
+        let facts = facts(stream.get_ref().1, sni, terms)?;
         Ok((stream, facts))
     }
 
     /// A name that no distribution has, a disabled one's and none at all get the same answer, so
     /// that a handshake tells nobody which names exist.
-    fn config(&self, name: &str, prepared: &Prepared) -> Arc<ServerConfig> {
+    fn select(&self, name: &str, prepared: &Prepared) -> (Arc<ServerConfig>, Terms) {
         match prepared.snapshot.distribution_by_host(name) {
             Some(found) if found.enabled => {
-                let own = own_certificate(name, found, &prepared.certificates);
-                own.unwrap_or(&self.suffix).select(found.minimum_protocol_version, found.http2)
+                let terms = Terms::of(name, found);
+                let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
+                let config = own.unwrap_or(&self.suffix).select(terms.policy, found.http2);
+                (config, terms)
             }
-            _ => self.suffix.select(MinimumProtocolVersion::Tls12, true),
+            _ => (self.suffix.select(Terms::OF_NOBODY.policy, true), Terms::OF_NOBODY),
         }
     }
 }
 
-/// The certificate of a name that the distribution's owner added. The one that it was given stays the
-/// suffix's, as with CloudFront ("Use alternate domain names and HTTPS").
-fn own_certificate<'p>(
-    name: &str,
-    distribution: &LinkedDistribution,
-    certificates: &'p OpenedCertificates,
-) -> Option<&'p Arc<CertificateConfigs>> {
-    let is_added = name != distribution.domain_name.as_str();
-    let own = distribution.certificate.as_ref().filter(|_| is_added)?;
-    certificates.get(&own.id)
-}
-
-/// The configurations that one certificate can be served with.
+/// The configurations that one certificate can be served with, by security policy.
 #[derive(Debug)]
 struct CertificateConfigs {
-    tls12: Arc<ServerConfig>,
-    tls12_http2: Arc<ServerConfig>,
-    tls13: Arc<ServerConfig>,
-    tls13_http2: Arc<ServerConfig>,
+    tls12: ProtocolConfigs,
+    tls12_of_2025: ProtocolConfigs,
+    tls13: ProtocolConfigs,
+}
+
+/// The configurations of one certificate and one security policy.
+#[derive(Debug)]
+struct ProtocolConfigs {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
 }
 
 impl CertificateConfigs {
     fn new(certificate: &ServedCertificate) -> Result<Self, TlsSetupError> {
-        use MinimumProtocolVersion::{Tls12, Tls13};
+        let configs = |policy| {
+            Ok(ProtocolConfigs {
+                http1: server_config(certificate, policy, &[b"http/1.1"])?,
+                http2: server_config(certificate, policy, &[b"h2", b"http/1.1"])?,
+            })
+        };
         Ok(Self {
-            tls12: server_config(certificate, Tls12, false)?,
-            tls12_http2: server_config(certificate, Tls12, true)?,
-            tls13: server_config(certificate, Tls13, false)?,
-            tls13_http2: server_config(certificate, Tls13, true)?,
+            tls12: configs(MinimumProtocolVersion::Tls12)?,
+            tls12_of_2025: configs(MinimumProtocolVersion::Tls12Of2025)?,
+            tls13: configs(MinimumProtocolVersion::Tls13)?,
         })
     }
 
-    fn select(&self, minimum: MinimumProtocolVersion, http2: bool) -> Arc<ServerConfig> {
-        let config = match (minimum, http2) {
-            (MinimumProtocolVersion::Tls12, false) => &self.tls12,
-            (MinimumProtocolVersion::Tls12, true) => &self.tls12_http2,
-            (MinimumProtocolVersion::Tls13, false) => &self.tls13,
-            (MinimumProtocolVersion::Tls13, true) => &self.tls13_http2,
+    fn select(&self, policy: MinimumProtocolVersion, http2: bool) -> Arc<ServerConfig> {
+        let configs = match policy {
+            MinimumProtocolVersion::Tls12 => &self.tls12,
+            MinimumProtocolVersion::Tls12Of2025 => &self.tls12_of_2025,
+            MinimumProtocolVersion::Tls13 => &self.tls13,
         };
-        Arc::clone(config)
+        Arc::clone(if http2 { &configs.http2 } else { &configs.http1 })
     }
 }
 
 fn server_config(
     certificate: &ServedCertificate,
-    minimum: MinimumProtocolVersion,
-    http2: bool,
+    policy: MinimumProtocolVersion,
+    protocols: &[&[u8]],
 ) -> Result<Arc<ServerConfig>, TlsSetupError> {
-    let versions: &[_] = match minimum {
-        MinimumProtocolVersion::Tls12 => &[&TLS13, &TLS12],
-        MinimumProtocolVersion::Tls13 => &[&TLS13],
-    };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
-        .with_protocol_versions(versions)
+    let mut config = ServerConfig::builder_with_provider(security_policy::provider(policy))
+        .with_protocol_versions(security_policy::protocol_versions(policy))
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificate.clone()));
-    config.alpn_protocols =
-        if http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
     // Tickets keep sessions with the viewers; nothing is kept here.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
-}
-
-fn provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: CIPHER_SUITES.to_vec(),
-        kx_groups: KEY_EXCHANGES.to_vec(),
-        ..aws_lc_rs::default_provider()
-    }
 }
 
 /// Reads a PEM certificate chain and its private key.
@@ -313,7 +308,8 @@ pub fn certified_key(certificate_pem: &[u8], key_pem: &[u8]) -> Result<Arc<Certi
         return Err(CertificateError::MalformedCertificate(pem::Error::NoItemsFound));
     }
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(CertificateError::MalformedKey)?;
-    CertifiedKey::from_der(chain, key, &provider()).map(Arc::new).map_err(CertificateError::Unusable)
+    let provider = security_policy::provider(MinimumProtocolVersion::Tls12);
+    CertifiedKey::from_der(chain, key, &provider).map(Arc::new).map_err(CertificateError::Unusable)
 }
 
 /// The certificate that a listener shows. It can be replaced while it is served: new handshakes get the
@@ -401,17 +397,17 @@ fn misdeed(error: io::Error) -> TlsError {
     }
 }
 
-fn facts(connection: &ServerConnection, sni: Option<Arc<str>>) -> Result<TlsFacts, TlsError> {
+fn facts(connection: &ServerConnection, sni: Option<Arc<str>>, terms: Terms) -> Result<TlsFacts, TlsError> {
     let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
     let (Some(version), Some(cipher)) =
-        (connection.protocol_version().and_then(version), suite.and_then(cipher))
+        (connection.protocol_version().and_then(version), suite.and_then(NegotiatedCipher::new))
     else {
         // Nothing else is configured, so nothing else can have been negotiated.
         return Err(TlsError::Refused(rustls::Error::HandshakeNotComplete));
     };
     let alpn = if connection.alpn_protocol() == Some(b"h2") { Alpn::Http2 } else { Alpn::Http1 };
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(TlsFacts { sni, version, cipher, alpn, resumed })
+    Ok(TlsFacts { sni, terms, version, cipher, alpn, resumed })
 }
 
 fn version(negotiated: ProtocolVersion) -> Option<TlsVersion> {
@@ -420,22 +416,6 @@ fn version(negotiated: ProtocolVersion) -> Option<TlsVersion> {
         ProtocolVersion::TLSv1_3 => Some(TlsVersion::Tls13),
         _ => None,
     }
-}
-
-/// The names that CloudFront logs: OpenSSL's.
-fn cipher(negotiated: CipherSuite) -> Option<&'static str> {
-    Some(match negotiated {
-        CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
-        CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
-        CipherSuite::TLS13_CHACHA20_POLY1305_SHA256 => "TLS_CHACHA20_POLY1305_SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 => "ECDHE-ECDSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => "ECDHE-RSA-AES128-GCM-SHA256",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384 => "ECDHE-ECDSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => "ECDHE-RSA-AES256-GCM-SHA384",
-        CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-ECDSA-CHACHA20-POLY1305",
-        CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256 => "ECDHE-RSA-CHACHA20-POLY1305",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ impl Transcript<'_> {
             time_taken,
             forwarded_for: field(KnownField::XForwardedFor),
             ssl_protocol: tls.map_or("", |tls| tls.version.as_str()),
-            ssl_cipher: tls.map_or("", |tls| tls.cipher),
+            ssl_cipher: tls.map_or("", |tls| tls.cipher.name),
             response_result_type: self.response_result,
             protocol_version: match request.map(|request| request.version) {
                 Some(HttpVersion::Http10) => CsProtocolVersion::Http10,

@@ -150,6 +150,7 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         http2: true,
         minimum_protocol_version: MinimumProtocolVersion::Tls12,
         certificate: None,
+        geo_restriction: None,
         cache_behaviors: vec![all_viewer_cache_behavior(&origin)],
         origins: vec![origin],
     }

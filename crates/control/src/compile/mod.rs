@@ -40,6 +40,7 @@ pub(crate) fn compile_distribution(
         http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
         minimum_protocol_version: compile_minimum_protocol_version(minimum),
         certificate: certificate_id(config).map(str::to_owned),
+        geo_restriction: None,
         origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,
         cache_behaviors: cache_behaviors(config).iter().map(compile_behavior).collect::<Result<_, _>>()?,
     }))
@@ -57,12 +58,13 @@ pub(crate) fn disables_caching(settings: &DefaultCacheBehavior, snapshot: &Snaps
     }
 }
 
-/// Older policies than TLS 1.2 are served as 1.2.
+/// Policies older than TLSv1.2_2021 are served as it is.
 fn compile_minimum_protocol_version(
     minimum: Option<MinimumProtocolVersion>,
 ) -> edge_config::MinimumProtocolVersion {
     match minimum {
         Some(MinimumProtocolVersion::TLSv1_3_2025) => edge_config::MinimumProtocolVersion::Tls13,
+        Some(MinimumProtocolVersion::TLSv1_2_2025) => edge_config::MinimumProtocolVersion::Tls12Of2025,
         _ => edge_config::MinimumProtocolVersion::Tls12,
     }
 }

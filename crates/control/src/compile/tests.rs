@@ -67,7 +67,8 @@ fn the_http_versions_decide_on_http2() {
 }
 
 #[test]
-fn only_the_policy_of_tls_13_asks_for_it() {
+fn f3_policies_that_differ_in_what_can_be_served_are_told_apart() {
+    use edge_config::MinimumProtocolVersion::{Tls12, Tls12Of2025, Tls13};
     let minimum = |minimum| {
         let certificate = ViewerCertificate {
             acm_certificate_arn: Some("arn".to_owned()),
@@ -76,9 +77,19 @@ fn only_the_policy_of_tls_13_asks_for_it() {
         };
         compile(|config| config.viewer_certificate = Some(certificate)).minimum_protocol_version
     };
-    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_3_2025), edge_config::MinimumProtocolVersion::Tls13);
-    assert_eq!(minimum(MinimumProtocolVersion::TLSv1), edge_config::MinimumProtocolVersion::Tls12);
-    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_2_2021), edge_config::MinimumProtocolVersion::Tls12);
+    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_3_2025), Tls13);
+    assert_eq!(minimum(MinimumProtocolVersion::TLSv1_2_2025), Tls12Of2025);
+    for older in [
+        MinimumProtocolVersion::SSLv3,
+        MinimumProtocolVersion::TLSv1,
+        MinimumProtocolVersion::TLSv1_2016,
+        MinimumProtocolVersion::TLSv1_1_2016,
+        MinimumProtocolVersion::TLSv1_2_2018,
+        MinimumProtocolVersion::TLSv1_2_2019,
+        MinimumProtocolVersion::TLSv1_2_2021,
+    ] {
+        assert_eq!(minimum(older), Tls12, "{older}");
+    }
 }
 
 #[test]

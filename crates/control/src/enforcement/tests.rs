@@ -126,6 +126,18 @@ fn what_is_only_stored_is_named() {
     };
     check(|config| config.viewer_certificate = own(SSLSupportMethod::Vip), &["SSLSupportMethod"]);
     check(|config| config.viewer_certificate = own(SSLSupportMethod::SniOnly), &[]);
+    let of_policy = |policy| {
+        let own = own(SSLSupportMethod::SniOnly).unwrap();
+        Some(ViewerCertificate { minimum_protocol_version: Some(policy), ..own })
+    };
+    for (policy, expect) in [
+        (MinimumProtocolVersion::TLSv1_2_2019, &["MinimumProtocolVersion older"][..]),
+        (MinimumProtocolVersion::TLSv1_2_2021, &[]),
+        (MinimumProtocolVersion::TLSv1_2_2025, &[]),
+        (MinimumProtocolVersion::TLSv1_3_2025, &[]),
+    ] {
+        check(|config| config.viewer_certificate = of_policy(policy), expect);
+    }
     check(|config| config.anycast_ip_list_id = Some("a".to_owned()), &["AnycastIpListId"]);
     check(|config| config.tenant_config = Some(TenantConfig::default()), &["TenantConfig"]);
     check(|config| config.cache_tag_config = Some(CacheTagConfig::default()), &["CacheTagConfig"]);

@@ -9,7 +9,10 @@ use edge_config::{
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
-use rustls::{AlertDescription, ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{cipher_suite, kx_group};
+use rustls::version::{TLS12, TLS13};
+use rustls::{AlertDescription, ClientConfig, RootCertStore, SupportedCipherSuite, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -72,6 +75,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
         http2,
         minimum_protocol_version,
         certificate: None,
+        geo_restriction: None,
         origins: vec![Origin {
             id: "api".into(),
             address: OriginAddress::Name(HostName::parse("localhost").unwrap()),
@@ -102,11 +106,13 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
     }
 }
 
-/// `modern` wants TLS 1.3 and has HTTP/2, `plain` has TLS 1.2 and no HTTP/2, `both` has everything.
+/// `modern` wants TLS 1.3 and has HTTP/2, `plain` has TLS 1.2 and no HTTP/2, `both` has everything,
+/// `aes` has TLS 1.2 and 1.3 without ChaCha20.
 fn snapshot() -> Snapshot {
-    use MinimumProtocolVersion::{Tls12, Tls13};
+    use MinimumProtocolVersion::{Tls12, Tls12Of2025, Tls13};
     let changes = [
         change("modern", Tls13, true, true),
+        change("aes", Tls12Of2025, true, true),
         change("plain", Tls12, false, true),
         change("both", Tls12, true, true),
         change("disabled", Tls13, false, false),
@@ -185,7 +191,7 @@ async fn a_modern_viewer_gets_tls_1_3_and_http_2() {
     assert_eq!(facts.version.as_str(), "TLSv1.3");
     assert_eq!(facts.alpn, Alpn::Http2);
     assert_eq!(facts.sni.as_deref(), Some("both.mantlet.localhost"));
-    assert!(facts.cipher.starts_with("TLS_"), "{}", facts.cipher);
+    assert!(facts.cipher.name.starts_with("TLS_"), "{:?}", facts.cipher);
     assert!(!facts.resumed);
 }
 
@@ -195,7 +201,7 @@ async fn a_viewer_limited_to_tls_1_2_is_served_where_the_distribution_allows() {
     let viewer = certificates.viewer(&[&TLS12], &["http/1.1"]);
     let facts = agreed(&certificates.viewer_tls(), &viewer, "both.mantlet.localhost").await;
     assert_eq!((facts.version, facts.alpn), (TlsVersion::Tls12, Alpn::Http1));
-    assert!(facts.cipher.starts_with("ECDHE-ECDSA-"), "{}", facts.cipher);
+    assert!(facts.cipher.name.starts_with("ECDHE-ECDSA-"), "{:?}", facts.cipher);
 }
 
 #[tokio::test]
@@ -204,6 +210,250 @@ async fn a_distribution_that_wants_tls_1_3_refuses_tls_1_2() {
     let viewer = certificates.viewer(&[&TLS12], &[]);
     let alert = refused(&certificates.viewer_tls(), &viewer, "modern.mantlet.localhost").await;
     assert_eq!(alert, AlertDescription::ProtocolVersion);
+}
+
+/// A viewer that has one cipher suite and nothing else.
+fn viewer_of(
+    certificates: &Certificates,
+    version: &'static SupportedProtocolVersion,
+    suite: SupportedCipherSuite,
+) -> ClientConfig {
+    let provider = CryptoProvider { cipher_suites: vec![suite], ..aws_lc_rs::default_provider() };
+    ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(certificates.roots.clone())
+        .with_no_client_auth()
+}
+
+/// Which cipher suites each security policy has, with certificates of one kind of key.
+async fn check_policies(
+    key: &KeyPair,
+    expect: &[(&str, &'static SupportedProtocolVersion, SupportedCipherSuite, &str)],
+) {
+    let certificates = Certificates::new(key);
+    let tls = certificates.viewer_tls();
+    for (name, version, suite, served) in expect {
+        let viewer = viewer_of(&certificates, version, *suite);
+        for host in ["both", "aes", "modern"] {
+            let (facts, viewer) = handshake(&tls, &viewer, &format!("{host}.{SUFFIX}")).await;
+            if served.contains(host) {
+                viewer.unwrap_or_else(|error| panic!("{name} with {host}: {error}"));
+                assert_eq!(facts.unwrap().cipher.name, *name, "{host}");
+            } else {
+                assert!(matches!(facts, Err(TlsError::Refused(_))), "{name} with {host}: {facts:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn f4_each_policy_has_its_cipher_suites_with_ecdsa() {
+    let table = [
+        ("TLS_AES_128_GCM_SHA256", &TLS13, cipher_suite::TLS13_AES_128_GCM_SHA256, "both aes modern"),
+        ("TLS_AES_256_GCM_SHA384", &TLS13, cipher_suite::TLS13_AES_256_GCM_SHA384, "both aes modern"),
+        ("TLS_CHACHA20_POLY1305_SHA256", &TLS13, cipher_suite::TLS13_CHACHA20_POLY1305_SHA256, "both modern"),
+        (
+            "ECDHE-ECDSA-AES128-GCM-SHA256",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            "both aes",
+        ),
+        (
+            "ECDHE-ECDSA-AES256-GCM-SHA384",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            "both aes",
+        ),
+        (
+            "ECDHE-ECDSA-CHACHA20-POLY1305",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            "both",
+        ),
+    ];
+    check_policies(&KeyPair::generate().unwrap(), &table).await;
+}
+
+#[tokio::test]
+async fn f4_each_policy_has_its_cipher_suites_with_rsa() {
+    let table = [
+        ("TLS_AES_128_GCM_SHA256", &TLS13, cipher_suite::TLS13_AES_128_GCM_SHA256, "both aes modern"),
+        (
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            "both aes",
+        ),
+        (
+            "ECDHE-RSA-AES256-GCM-SHA384",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+            "both aes",
+        ),
+        (
+            "ECDHE-RSA-CHACHA20-POLY1305",
+            &TLS12,
+            cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+            "both",
+        ),
+    ];
+    let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    check_policies(&key, &table).await;
+}
+
+#[tokio::test]
+async fn f5_each_policy_has_the_key_exchanges() {
+    let certificates = certificates();
+    let tls = certificates.viewer_tls();
+    for (group, version) in [
+        (kx_group::X25519MLKEM768, &TLS13),
+        (kx_group::SECP256R1MLKEM768, &TLS13),
+        (kx_group::X25519, &TLS12),
+        (kx_group::SECP256R1, &TLS12),
+        (kx_group::SECP384R1, &TLS12),
+    ] {
+        let provider = CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() };
+        let viewer = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(certificates.roots.clone())
+            .with_no_client_auth();
+        for host in ["both.mantlet.localhost", "aes.mantlet.localhost"] {
+            agreed(&tls, &viewer, host).await;
+        }
+    }
+}
+
+/// What a viewer sends first, as records.
+fn client_hello(viewer: &ClientConfig, host: &str) -> (rustls::ClientConnection, Vec<u8>) {
+    let name = ServerName::try_from(host.to_owned()).unwrap();
+    let mut connection = rustls::ClientConnection::new(Arc::new(viewer.clone()), name).unwrap();
+    let mut records = Vec::new();
+    connection.write_tls(&mut records).unwrap();
+    (connection, records)
+}
+
+/// Whether the edge takes a ClientHello that comes in these pieces and goes on with the handshake.
+async fn check_pieces(pieces: Vec<Vec<u8>>) {
+    let certificates = certificates();
+    let tls = certificates.viewer_tls();
+    let prepared = prepared(&tls, snapshot(), &Arc::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let edge = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        tls.accept(stream, &prepared).await.map(drop)
+    };
+    let viewer = async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        for piece in pieces {
+            stream.write_all(&piece).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let mut record = [0; 5];
+        stream.read_exact(&mut record).await.unwrap();
+        record
+    };
+    let (_, record) = tokio::join!(edge, viewer);
+    // A handshake record: the ServerHello.
+    assert_eq!(record[..3], [22, 3, 3]);
+}
+
+#[tokio::test]
+async fn a_client_hello_may_come_byte_by_byte() {
+    let (_, records) = client_hello(&certificates().viewer(&[&TLS13], &["h2"]), "both.mantlet.localhost");
+    check_pieces(records.into_iter().map(|byte| vec![byte]).collect()).await;
+}
+
+/// RFC 8446 section 5.1: a handshake message may span records.
+#[tokio::test]
+async fn a_client_hello_may_come_in_many_records() {
+    let (_, records) = client_hello(&certificates().viewer(&[&TLS13], &["h2"]), "both.mantlet.localhost");
+    let pieces = records[5..].chunks(17).map(|part| {
+        let length = u16::try_from(part.len()).unwrap().to_be_bytes();
+        [&records[..3], &length, part].concat()
+    });
+    check_pieces(pieces.collect()).await;
+}
+
+/// Whether a connection that was made for one name, or for none, may carry requests for another.
+fn check_coalescing(tls: &ViewerTls, snapshot: &Snapshot, sni: &str, host: &str, expect: bool) {
+    let prepared = prepared(tls, snapshot.clone(), &Arc::default());
+    let facts = TlsFacts {
+        sni: (!sni.is_empty()).then(|| sni.into()),
+        terms: tls.select(sni, &prepared).1,
+        version: TlsVersion::Tls13,
+        cipher: NegotiatedCipher::new(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256).unwrap(),
+        alpn: Alpn::Http1,
+        resumed: false,
+    };
+    let distribution = snapshot.distribution_by_host(host).unwrap();
+    assert_eq!(facts.are_good_for(host, distribution), expect, "{sni} and {host}");
+}
+
+#[test]
+fn a_connection_serves_other_names_of_the_same_certificate_and_no_stricter_policy() {
+    let tls = certificates().viewer_tls();
+    for (sni, host, expect) in [
+        ("both", "both", true),
+        ("both", "plain", true),
+        ("modern", "both", true),
+        ("aes", "both", true),
+        ("nobody", "both", true),
+        ("disabled", "both", true),
+        ("", "both", true),
+        ("both", "modern", false),
+        ("both", "aes", false),
+        ("aes", "modern", false),
+        ("modern", "aes", false),
+        ("disabled", "modern", false),
+        ("", "modern", false),
+    ] {
+        let name = |label: &str| if label.is_empty() { String::new() } else { format!("{label}.{SUFFIX}") };
+        check_coalescing(&tls, &snapshot(), &name(sni), &name(host), expect);
+    }
+}
+
+#[test]
+fn a_connection_does_not_serve_names_of_another_certificate() {
+    let tls = certificates().viewer_tls().with_private_keys(opener());
+    let own = OwnCertificate::for_names(&["api.example", "*.shop.example"]);
+    let snapshot = with_own_certificate(&Snapshot::default(), own.change(1, "own"));
+    for (sni, host, expect) in [
+        ("api.example", "api.example", true),
+        ("api.example", "a.shop.example", true),
+        ("api.example", "both.mantlet.localhost", false),
+        ("both.mantlet.localhost", "api.example", false),
+        ("nobody.example", "api.example", false),
+        ("", "api.example", false),
+    ] {
+        check_coalescing(&tls, &snapshot, sni, host, expect);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_new_certificate_and_not_a_policy_that_it_does_not_meet() {
+    use MinimumProtocolVersion::{Tls12, Tls13};
+    let certificates = certificates();
+    let facts = |version| {
+        let viewer = certificates.viewer(&[version], &[]);
+        let tls = certificates.viewer_tls();
+        async move { agreed(&tls, &viewer, "both.mantlet.localhost").await }
+    };
+    let changed = |policy| {
+        let own = OwnCertificate::for_names(&["api.example"]);
+        let snapshot = with_own_certificate(&Snapshot::default(), own.change(1, "own"));
+        let mut changed = (**snapshot.distribution("both").unwrap()).clone();
+        changed.domain_name = HostName::parse("else.mantlet.localhost").unwrap();
+        changed.minimum_protocol_version = policy;
+        changed
+    };
+    let (old, new) = (facts(&TLS12).await, facts(&TLS13).await);
+    assert!(old.are_good_for("both.mantlet.localhost", &changed(Tls12)));
+    assert!(!old.are_good_for("both.mantlet.localhost", &changed(Tls13)));
+    assert!(new.are_good_for("both.mantlet.localhost", &changed(Tls13)));
 }
 
 #[tokio::test]
@@ -264,23 +514,27 @@ async fn a_session_is_not_resumed_under_another_configuration() {
     let certificates = certificates();
     let viewer = certificates.viewer(&[&TLS13], &[]);
     let (before, after) = (certificates.viewer_tls(), certificates.viewer_tls());
-    let select = |tls: &ViewerTls, minimum, http2| ViewerTls {
-        suffix: Arc::new(CertificateConfigs {
-            tls12: tls.suffix.select(minimum, http2),
-            tls12_http2: tls.suffix.select(minimum, http2),
-            tls13: tls.suffix.select(minimum, http2),
-            tls13_http2: tls.suffix.select(minimum, http2),
-        }),
-        opener: PrivateKeyOpener::of_nothing(),
+    let select = |tls: &ViewerTls, minimum, http2| {
+        let config = tls.suffix.select(minimum, http2);
+        let configs = || ProtocolConfigs { http1: Arc::clone(&config), http2: Arc::clone(&config) };
+        let suffix = CertificateConfigs { tls12: configs(), tls12_of_2025: configs(), tls13: configs() };
+        ViewerTls { suffix: Arc::new(suffix), opener: PrivateKeyOpener::of_nothing() }
     };
-    let (one, other) = (
-        select(&before, MinimumProtocolVersion::Tls12, true),
-        select(&before, MinimumProtocolVersion::Tls13, true),
-    );
-    assert!(!agreed(&one, &viewer, "both.mantlet.localhost").await.resumed);
-    assert!(agreed(&one, &viewer, "both.mantlet.localhost").await.resumed);
-    assert!(!agreed(&other, &viewer, "both.mantlet.localhost").await.resumed);
-    assert!(!agreed(&after, &viewer, "both.mantlet.localhost").await.resumed);
+    let all = MinimumProtocolVersion::ALL.into_iter().flat_map(|policy| [(policy, true), (policy, false)]);
+    for (policy, http2) in all.clone() {
+        let one = select(&before, policy, http2);
+        assert!(!agreed(&one, &viewer, "both.mantlet.localhost").await.resumed);
+        assert!(agreed(&one, &viewer, "both.mantlet.localhost").await.resumed);
+        for (other_policy, other_http2) in all.clone().filter(|other| *other != (policy, http2)) {
+            // A viewer of its own: a ticket that is refused is replaced by one that is not.
+            let viewer = certificates.viewer(&[&TLS13], &[]);
+            assert!(!agreed(&one, &viewer, "both.mantlet.localhost").await.resumed);
+            let other = select(&before, other_policy, other_http2);
+            let resumed = agreed(&other, &viewer, "both.mantlet.localhost").await.resumed;
+            assert!(!resumed, "from {policy:?} {http2} to {other_policy:?} {other_http2}");
+        }
+        assert!(!agreed(&after, &viewer, "both.mantlet.localhost").await.resumed);
+    }
 }
 
 /// Both names share one configuration, so the ticket can be read; rustls compares the names.
@@ -409,17 +663,6 @@ async fn a_silent_viewer_is_not_waited_for() {
 }
 
 #[test]
-fn rsa_certificates_are_logged_with_their_suites() {
-    assert_eq!(
-        cipher(CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256),
-        Some("ECDHE-RSA-AES128-GCM-SHA256")
-    );
-    for suite in CIPHER_SUITES {
-        assert!(cipher(suite.suite()).is_some(), "{suite:?}");
-    }
-}
-
-#[test]
 fn unusable_certificates_and_keys_are_named() {
     let (one, other) = (certificates(), certificates());
     let check =
@@ -429,13 +672,6 @@ fn unusable_certificates_and_keys_are_named() {
     assert!(matches!(mismatch, Err(CertificateError::Unusable(_))), "{mismatch:?}");
     assert!(matches!(check("", &one.key_pem), Err(CertificateError::MalformedCertificate(_))));
     assert!(matches!(check(&one.certificate_pem, "nothing"), Err(CertificateError::MalformedKey(_))));
-}
-
-#[test]
-fn a_minimum_is_asked_again_for_each_request() {
-    use MinimumProtocolVersion as Minimum;
-    assert!(TlsVersion::Tls12.satisfies(Minimum::Tls12) && TlsVersion::Tls13.satisfies(Minimum::Tls13));
-    assert!(!TlsVersion::Tls12.satisfies(Minimum::Tls13));
 }
 
 /// A sealed key that needs no key to open: what is tested here is who gets which certificate.
