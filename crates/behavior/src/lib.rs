@@ -74,8 +74,8 @@ mod tests {
     use edge_config::{
         Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection,
         HostName, LinkedDistribution, MethodSet, MinimumProtocolVersion, NameSelection, Origin,
-        OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, ResourceId, ResourceKind, Revision,
-        Snapshot, ViewerProtocolPolicy, link,
+        OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource, ResourceId,
+        ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
     };
 
     use crate::FieldSink;
@@ -127,7 +127,7 @@ mod tests {
                 viewer_protocol_policy: ViewerProtocolPolicy::RedirectToHttps,
                 allowed_methods: MethodSet::ALL,
                 cache_policy: CachePolicySource::Id("disabled".into()),
-                origin_request_policy: Some("all".into()),
+                origin_request_policy: Some(OriginRequestPolicySource::Id("all".into())),
             }],
         });
         let change = |kind, id, bundle| Change {

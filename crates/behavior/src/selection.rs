@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use edge_config::{HeaderSelection, NameSelection};
+use edge_config::{HeaderSelection, NameSelection, matches_wildcards};
 
 use crate::field::is_same_name;
 
@@ -13,6 +13,7 @@ pub(crate) fn selects_name(selection: &NameSelection, name: &str) -> bool {
         NameSelection::All => true,
         NameSelection::Only(names) => names.iter().any(|other| other == name),
         NameSelection::AllExcept(names) => !names.iter().any(|other| other == name),
+        NameSelection::Matching(patterns) => patterns.iter().any(|pattern| matches_wildcards(pattern, name)),
     }
 }
 

@@ -18,6 +18,7 @@ pub const CAPABILITIES: &[&str] = &[
     "tls-1.2-2025/1",
     "cache-policy/1",
     "origin-request-policy/1",
+    "forwarded-values/1",
 ];
 
 /// One resource, compiled.
@@ -136,17 +137,17 @@ pub struct Distribution {
 
 impl Distribution {
     fn capabilities(&self) -> Vec<&'static str> {
-        let mut capabilities = vec!["distribution/1"];
-        if self.certificate.is_some() {
-            capabilities.push("distribution-certificate/1");
-        }
-        if self.geo_restriction.is_some() {
-            capabilities.push("geo-restriction/1");
-        }
-        if self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025 {
-            capabilities.push("tls-1.2-2025/1");
-        }
-        capabilities
+        let forwards_values =
+            |behavior: &CacheBehavior| matches!(behavior.cache_policy, CachePolicySource::Inline(_));
+        let optional = [
+            ("distribution-certificate/1", self.certificate.is_some()),
+            ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
+            ("geo-restriction/1", self.geo_restriction.is_some()),
+            ("tls-1.2-2025/1", self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025),
+        ];
+        let needed =
+            optional.into_iter().filter_map(|(capability, is_needed)| is_needed.then_some(capability));
+        std::iter::once("distribution/1").chain(needed).collect()
     }
 
     fn references(&self) -> Vec<ResourceId> {
@@ -259,6 +260,16 @@ pub enum CachePolicySource {
     Inline(CachePolicy),
 }
 
+/// Where a cache behavior has its origin request policy from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum OriginRequestPolicySource {
+    /// An origin request policy, by id.
+    Id(String),
+    /// Settings of its own, from before there were origin request policies (`ForwardedValues`).
+    Inline(OriginRequestPolicy),
+}
+
 /// What happens to the requests of one path pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CacheBehavior {
@@ -272,8 +283,8 @@ pub struct CacheBehavior {
     pub allowed_methods: MethodSet,
     /// What decides on caching.
     pub cache_policy: CachePolicySource,
-    /// The id of the origin request policy, if any.
-    pub origin_request_policy: Option<String>,
+    /// What else the origin gets, if anything.
+    pub origin_request_policy: Option<OriginRequestPolicySource>,
 }
 
 impl CacheBehavior {
@@ -282,10 +293,12 @@ impl CacheBehavior {
             CachePolicySource::Id(id) => Some(ResourceId::new(ResourceKind::CachePolicy, id)),
             CachePolicySource::Inline(_) => None,
         };
-        let origin_request_policy = self
-            .origin_request_policy
-            .as_ref()
-            .map(|id| ResourceId::new(ResourceKind::OriginRequestPolicy, id));
+        let origin_request_policy = match &self.origin_request_policy {
+            Some(OriginRequestPolicySource::Id(id)) => {
+                Some(ResourceId::new(ResourceKind::OriginRequestPolicy, id))
+            }
+            Some(OriginRequestPolicySource::Inline(_)) | None => None,
+        };
         cache_policy.into_iter().chain(origin_request_policy)
     }
 }

@@ -23,10 +23,12 @@ mod path_pattern;
 mod policy;
 mod resource;
 mod snapshot;
+mod wildcard;
 
 pub use bundle::{
     Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution,
-    MinimumProtocolVersion, Origin, OriginAddress, OriginProtocolPolicy, ViewerProtocolPolicy,
+    MinimumProtocolVersion, Origin, OriginAddress, OriginProtocolPolicy, OriginRequestPolicySource,
+    ViewerProtocolPolicy,
 };
 pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
 pub use cloudfront_header::{CloudFrontHeader, CloudFrontHeaders};
@@ -38,3 +40,4 @@ pub use path_pattern::{PathPattern, PathPatternError};
 pub use policy::{CachePolicy, HeaderSelection, NameSelection, OriginRequestPolicy};
 pub use resource::{ResourceId, ResourceKind, Revision};
 pub use snapshot::{LinkedCacheBehavior, LinkedDistribution, Snapshot};
+pub use wildcard::matches_wildcards;

@@ -7,7 +7,7 @@ use crate::snapshot::Resource;
 use crate::{
     AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, CloudFrontHeaders, Distribution,
     HeaderSelection, LinkedCacheBehavior, LinkedCertificate, LinkedDistribution, Origin, OriginRequestPolicy,
-    ResourceId, ResourceKind, Revision, Snapshot,
+    OriginRequestPolicySource, ResourceId, ResourceKind, Revision, Snapshot,
 };
 
 /// One resource that is now different.
@@ -312,7 +312,8 @@ fn link_cache_behavior(
     };
     let origin_request_policy = match &cache_behavior.origin_request_policy {
         None => None,
-        Some(id) => {
+        Some(OriginRequestPolicySource::Inline(policy)) => Some(Arc::new(policy.clone())),
+        Some(OriginRequestPolicySource::Id(id)) => {
             let (revision, policy) = snapshot
                 .origin_request_policy(id)
                 .ok_or_else(|| unknown(ResourceKind::OriginRequestPolicy, id))?;
@@ -578,8 +579,17 @@ mod tests {
 
     #[test]
     fn bundles_survive_their_encoding() {
-        let bundle = Bundle::Distribution(described("e1", "*.a.test"));
-        assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
+        let mut distribution = described("e1", "*.a.test");
+        let policies = [
+            None,
+            Some(OriginRequestPolicySource::Id("policy".into())),
+            Some(OriginRequestPolicySource::Inline(OriginRequestPolicy::default())),
+        ];
+        for policy in policies {
+            distribution.cache_behaviors[0].origin_request_policy = policy;
+            let bundle = Bundle::Distribution(distribution.clone());
+            assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
+        }
     }
 
     #[test]

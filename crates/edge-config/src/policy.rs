@@ -14,6 +14,8 @@ pub enum NameSelection {
     Only(Vec<String>),
     /// All but those named.
     AllExcept(Vec<String>),
+    /// Those that match one of these patterns, in which `*` is any text and `?` any one character.
+    Matching(Vec<String>),
 }
 
 /// Which viewer headers go to the origin.

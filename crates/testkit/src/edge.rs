@@ -12,7 +12,8 @@ use edge::{
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection, HostName,
     MethodSet, MinimumProtocolVersion, NameSelection, Origin, OriginAddress, OriginProtocolPolicy,
-    OriginRequestPolicy, ResourceId, ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
+    OriginRequestPolicy, OriginRequestPolicySource, ResourceId, ResourceKind, Revision, Snapshot,
+    ViewerProtocolPolicy, link,
 };
 use tokio::sync::watch;
 
@@ -164,7 +165,7 @@ pub fn all_viewer_cache_behavior(origin: &Origin) -> CacheBehavior {
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: MethodSet::ALL,
         cache_policy: CachePolicySource::Id(CACHING_DISABLED.to_owned()),
-        origin_request_policy: Some(ALL_VIEWER.to_owned()),
+        origin_request_policy: Some(OriginRequestPolicySource::Id(ALL_VIEWER.to_owned())),
     }
 }
 

@@ -9,10 +9,11 @@ use aws_api::cloudfront::{
     OriginProtocolPolicy, ViewerProtocolPolicy,
 };
 use edge_config::{
-    Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet, ResourceId, ResourceKind, Snapshot,
+    Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet, OriginRequestPolicySource,
+    ResourceId, ResourceKind, Snapshot,
 };
 
-use self::forwarded_values::{compile_forwarded_values, origin_request_policy_of};
+use self::forwarded_values::{compile_forwarded_values, forwards_all_headers, origin_request_policy_of};
 pub(crate) use self::policies::{compile_cache_policy, compile_origin_request_policy};
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
 use crate::certificates::viewer_certificate::certificate_id;
@@ -54,7 +55,10 @@ pub(crate) fn disables_caching(settings: &DefaultCacheBehavior, snapshot: &Snaps
             let policy = snapshot.resource(&ResourceId::new(ResourceKind::CachePolicy, id));
             matches!(policy, Some((_, bundle)) if matches!(&**bundle, Bundle::CachePolicy(policy) if policy.disables_caching()))
         }
-        None => [settings.min_ttl, settings.default_ttl, settings.max_ttl].iter().all(|ttl| *ttl == Some(0)),
+        None => {
+            let all_headers = settings.forwarded_values.as_ref().is_some_and(forwards_all_headers);
+            all_headers || [settings.min_ttl, settings.default_ttl, settings.max_ttl] == [Some(0); 3]
+        }
     }
 }
 
@@ -115,12 +119,12 @@ fn compile_cache_behavior(
     let origin_request_policy = policy_id(settings.origin_request_policy_id.as_deref());
     let (cache_policy, origin_request_policy) = match &settings.forwarded_values {
         Some(forwarded_values) => (
-            CachePolicySource::Inline(compile_forwarded_values(forwarded_values, settings)?),
-            origin_request_policy_of(forwarded_values),
+            CachePolicySource::Inline(compile_forwarded_values(forwarded_values, settings)),
+            Some(OriginRequestPolicySource::Inline(origin_request_policy_of(forwarded_values))),
         ),
         None => (
             CachePolicySource::Id(settings.cache_policy_id.clone().unwrap_or_default()),
-            origin_request_policy.map(str::to_owned),
+            origin_request_policy.map(|id| OriginRequestPolicySource::Id(id.to_owned())),
         ),
     };
     Ok(edge_config::CacheBehavior {

@@ -2,7 +2,7 @@ use aws_api::cloudfront::{
     CookieNames, CookiePreference, ForwardedValues, Headers, ItemSelection, OriginGroup, OriginGroupMember,
     OriginGroupMembers, OriginGroups, ViewerCertificate,
 };
-use edge_config::{CachePolicy, NameSelection, OriginAddress};
+use edge_config::{CachePolicy, HeaderSelection, NameSelection, OriginAddress, OriginRequestPolicy};
 
 use super::*;
 use crate::defaults::complete;
@@ -18,11 +18,11 @@ fn compile(change: impl FnOnce(&mut DistributionConfig)) -> Distribution {
     }
 }
 
-fn inline(change: impl FnOnce(&mut ForwardedValues)) -> Result<CachePolicy, String> {
+fn inline(change: impl FnOnce(&mut ForwardedValues)) -> CachePolicy {
     let mut forwarded_values = ForwardedValues::default();
     change(&mut forwarded_values);
     let settings = DefaultCacheBehavior { max_ttl: Some(7), ..DefaultCacheBehavior::default() };
-    compile_forwarded_values(&forwarded_values, &settings).map_err(|error| error.code.to_owned())
+    compile_forwarded_values(&forwarded_values, &settings)
 }
 
 #[test]
@@ -51,7 +51,8 @@ fn the_api_preset_compiles() {
     assert_eq!(behavior.allowed_methods, MethodSet::ALL);
     assert_eq!(behavior.viewer_protocol_policy, edge_config::ViewerProtocolPolicy::RedirectToHttps);
     assert_eq!(behavior.cache_policy, CachePolicySource::Id(managed::CACHING_DISABLED_ID.to_owned()));
-    assert_eq!(behavior.origin_request_policy.as_deref(), Some(managed::ALL_VIEWER_ID));
+    let all_viewer = OriginRequestPolicySource::Id(managed::ALL_VIEWER_ID.to_owned());
+    assert_eq!(behavior.origin_request_policy, Some(all_viewer));
 }
 
 #[test]
@@ -122,45 +123,42 @@ fn forwarded_values_become_a_cache_policy() {
     });
     let expected = CachePolicy {
         max_ttl_seconds: 7,
+        accept_encoding_gzip: true,
         headers: vec!["Authorization".to_owned()],
         cookies: NameSelection::Only(vec!["session".to_owned()]),
         query_strings: NameSelection::All,
         ..CachePolicy::default()
     };
-    assert_eq!(policy, Ok(expected));
-    assert_eq!(inline(|_| {}), Ok(CachePolicy { max_ttl_seconds: 7, ..CachePolicy::default() }));
+    assert_eq!(policy, expected);
 }
 
 #[test]
-fn all_headers_mean_no_caching_and_all_viewer() {
-    let all = |values: &mut ForwardedValues| {
-        values.headers = Some(Headers::from_items(vec!["*".to_owned()]));
-        values.query_string = true;
-        values.cookies.forward = ItemSelection::All;
-    };
-    assert_eq!(inline(all), Ok(CachePolicy::default()));
+fn all_headers_mean_no_caching_whatever_else_goes() {
+    let all = |values: &mut ForwardedValues| values.headers = Some(Headers::from_items(vec!["*".to_owned()]));
+    assert_eq!(inline(all), CachePolicy::default());
     let distribution = compile(|config| {
         let behavior = &mut config.default_cache_behavior;
         (behavior.cache_policy_id, behavior.origin_request_policy_id) = (None, None);
         all(behavior.forwarded_values.get_or_insert_default());
+        assert!(disables_caching(behavior, &Snapshot::default()));
     });
+    let all_headers =
+        OriginRequestPolicy { headers: HeaderSelection::AllViewer, ..OriginRequestPolicy::default() };
     assert_eq!(
-        distribution.cache_behaviors[0].origin_request_policy.as_deref(),
-        Some(managed::ALL_VIEWER_ID)
+        distribution.cache_behaviors[0].origin_request_policy,
+        Some(OriginRequestPolicySource::Inline(all_headers))
     );
-    let some = inline(|values| values.headers = Some(Headers::from_items(vec!["*".to_owned()])));
-    assert_eq!(some, Err("UnsupportedOperation".to_owned()));
 }
 
 #[test]
-fn cookie_wildcards_are_refused() {
+fn cookies_of_forwarded_values_are_named_with_wildcards() {
     let policy = inline(|values| {
         values.cookies = CookiePreference {
             forward: ItemSelection::Whitelist,
             whitelisted_names: Some(CookieNames::from_items(vec!["session*".to_owned()])),
         };
     });
-    assert_eq!(policy, Err("UnsupportedOperation".to_owned()));
+    assert_eq!(policy.cookies, NameSelection::Matching(vec!["session*".to_owned()]));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use aws_api::cloudfront::{
 };
 use edge_config::PathPattern;
 
+use super::header_names::why_uncacheable;
 use super::{duplicate, origin_groups};
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
 use crate::errors::invalid_argument;
@@ -176,6 +177,14 @@ fn validate_forwarded_values(
         }
         Err(code.with_message(format!("{label} names more than {most} {what}. Name fewer, or all.")))
     };
+    for name in headers.iter().filter(|name| *name != "*") {
+        if let Some(what_to_do) = why_uncacheable(name) {
+            return Err(invalid_argument(format!(
+                "The parameter Header Name with value {name} is not allowed in ForwardedValues of {label}. \
+                 {what_to_do}"
+            )));
+        }
+    }
     at_most(quotas.headers_per_policy, headers.len(), ErrorCode::TooManyHeadersInForwardedValues, "headers")?;
     at_most(quotas.cookies_per_policy, cookies.len(), ErrorCode::TooManyCookieNamesInWhiteList, "cookies")?;
     at_most(

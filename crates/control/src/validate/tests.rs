@@ -341,6 +341,14 @@ fn forwarded_values_name_what_they_forward() {
         "TooManyHeadersInForwardedValues",
         forwarding(|values| values.headers = Some(Headers::from_items(names(11)))),
     );
+    let header = |name: &str| {
+        let headers = Headers::from_items(vec![name.to_owned()]);
+        forwarding(move |values| values.headers = Some(headers))
+    };
+    check_taken(|config| header("Referer")(&mut config.default_cache_behavior));
+    check_taken(|config| header("*")(&mut config.default_cache_behavior));
+    check_behavior("InvalidArgument", header("Upgrade"));
+    check_behavior("InvalidArgument", header("CloudFront-Viewer-Address"));
     let cookies = |forward, count| {
         let whitelisted_names = Some(CookieNames::from_items(names(count)));
         forwarding(move |values| values.cookies = CookiePreference { forward, whitelisted_names })
