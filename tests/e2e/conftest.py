@@ -11,11 +11,6 @@ from harness.mantlet import Mantlet, clean_environment
 from harness.origin import RecordingOrigin
 
 
-def pytest_collection_modifyitems(items):
-    """Terraform's tests first: they wait for the provider most of the time, and others run meanwhile."""
-    items.sort(key=lambda item: not item.path.name.startswith("test_terraform"))
-
-
 @pytest.fixture(scope="session")
 def mantlet(tmp_path_factory):
     """One process that the tests of a worker share; each test makes distributions of its own."""
