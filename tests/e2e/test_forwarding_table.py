@@ -9,6 +9,7 @@ import itertools
 import uuid
 
 import pytest
+
 from harness.config import (
     ALL_VIEWER_EXCEPT_HOST,
     CACHING_DISABLED,

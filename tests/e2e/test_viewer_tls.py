@@ -1,4 +1,4 @@
-"""TLS towards viewers, at the socket: security policies, names, connections that carry requests for several."""
+"""TLS towards viewers, at the socket: security policies, names, connections that carry several requests."""
 
 import socket
 import ssl
