@@ -6,12 +6,15 @@
 //! itself.
 //!
 //! Everything here is a function of its arguments. Header fields come in as an iterator and go out
-//! through a [`FieldSink`], so that the wire decides on their form and nothing is copied twice.
+//! through a [`FieldSink`], so that the wire decides on their form and nothing is copied twice. Those of
+//! an origin request go out through an [`OriginFieldSink`] with what decided on each, so that who
+//! explains a decision asks the code that makes it.
 //!
 //! Does not know about: async, clocks, randomness, sockets, body bytes, HTTP's framing (that is
 //! re-made by the wire and never copied from a message), AWS's shapes, or logs.
 
 mod admit;
+mod decision;
 mod edge_error;
 mod field;
 mod origin_request;
@@ -20,10 +23,11 @@ mod selection;
 mod viewer_response;
 
 pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
+pub use decision::{DroppedBy, OriginFieldSink, SentBy};
 pub use edge_error::{AnswerFormat, EdgeError};
 pub use field::{FieldSink, is_same_name};
-pub use origin_request::{OriginRequest, origin_query, write_origin_fields};
-pub use path::{AmbiguousPath, select_cache_behavior};
+pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
+pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
 pub use viewer_response::{ViewerResponse, XCache, write_viewer_fields};
 
 /// How the viewer reached the edge.
@@ -78,7 +82,7 @@ mod tests {
         ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
     };
 
-    use crate::FieldSink;
+    use crate::{DroppedBy, FieldSink, OriginFieldSink, SentBy};
 
     /// Fields as text, one a line.
     #[derive(Default)]
@@ -89,6 +93,14 @@ mod tests {
             let value = String::from_utf8_lossy(&value.concat()).into_owned();
             self.0.extend([name, ": ", &value, "\n"]);
         }
+    }
+
+    impl OriginFieldSink for Fields {
+        fn sent(&mut self, name: &str, value: &[&[u8]], _: SentBy) {
+            self.field(name, value);
+        }
+
+        fn dropped(&mut self, _: &str, _: &[u8], _: DroppedBy) {}
     }
 
     /// A distribution by the API preset: CachingDisabled, AllViewer, every method.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use edge_config::{HeaderSelection, LinkedCacheBehavior, Method, NameSelection, OriginAddress};
 
+use crate::decision::{Decision, DroppedBy, OriginFieldSink, SentBy};
 use crate::field::{
     FieldSink, RequestField, classify_request_field, has_nominations, is_nominated, is_same_name,
 };
@@ -46,7 +47,13 @@ pub fn origin_query<'a>(
     filter_by(query?, '&', "&", selections)
 }
 
-/// Writes the header fields of an origin request, all but those of framing.
+/// Whose word decides on the query that the origin gets.
+pub fn who_selects_query(cache_behavior: &LinkedCacheBehavior) -> Result<SentBy, DroppedBy> {
+    who_selects(selections(cache_behavior, |policy| &policy.query_strings, |policy| &policy.query_strings))
+}
+
+/// Writes the header fields of an origin request, all but those of framing, each with what decided on
+/// it.
 ///
 /// "Request and response behavior for custom origins" has the table. Whatever the edge adds, a
 /// viewer can neither forge nor, by nominating it in `Connection`, remove; its values of
@@ -54,7 +61,7 @@ pub fn origin_query<'a>(
 pub fn write_origin_fields<'a>(
     request: &OriginRequest<'_>,
     fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
-    sink: &mut impl FieldSink,
+    sink: &mut impl OriginFieldSink,
 ) {
     let nominations = has_nominations(fields.clone());
     write_host(request, sink);
@@ -63,41 +70,72 @@ pub fn write_origin_fields<'a>(
         let class = classify_request_field(name);
         seen.note(class);
         if nominations && is_nominated(name, fields.clone()) {
-            continue;
-        }
-        let passes = match class {
-            RequestField::Ordinary => is_forwarded(request, name),
-            RequestField::Always => true,
-            RequestField::UserAgent => seen.forwards_user_agent(is_forwarded(request, name)),
-            RequestField::Authorization => changes_something(request.method) || is_forwarded(request, name),
-            RequestField::AcceptEncoding => {
-                !request.cache_behavior.cache_policy.normalises_accept_encoding()
-                    && is_forwarded(request, name)
+            sink.dropped(name, value, DroppedBy::Nomination);
+        } else if class == RequestField::Cookie {
+            write_cookies(request.cache_behavior, name, value, sink);
+        } else {
+            match decide(request, class, name, &mut seen) {
+                Ok(by) => sink.sent(name, &[value], by),
+                Err(by) => sink.dropped(name, value, by),
             }
-            RequestField::Cookie => {
-                write_cookies(request.cache_behavior, name, value, sink);
-                false
-            }
-            RequestField::Host | RequestField::ForwardedFor | RequestField::Via | RequestField::Dropped => {
-                false
-            }
-        };
-        if passes && !is_custom_header(request, name) {
-            sink.field(name, &[value]);
         }
     }
+    let edge = &mut By(SentBy::Edge, sink);
     if !seen.user_agent_forwarded && !is_custom_header(request, "User-Agent") {
-        sink.field("User-Agent", &[b"Amazon CloudFront"]);
+        edge.field("User-Agent", &[b"Amazon CloudFront"]);
     }
     if seen.accept_encoding {
-        write_normalised_accept_encoding(request, fields.clone(), sink);
+        write_normalised_accept_encoding(request, fields.clone(), &mut By(SentBy::CachePolicy, edge.1));
     }
-    write_forwarded_for(request, seen.forwarded_for, fields.clone(), sink);
-    write_via(request, seen.via, fields, sink);
-    sink.field("X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
-    write_made_fields(request, sink);
+    write_forwarded_for(request, seen.forwarded_for, fields.clone(), edge);
+    write_via(request, seen.via, fields, edge);
+    edge.field("X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
+    write_made_fields(request, &mut ByWhoAsks(request, edge.1));
     for (name, value) in &request.cache_behavior.origin.custom_headers {
-        sink.field(name, &[value.as_bytes()]);
+        sink.sent(name, &[value.as_bytes()], SentBy::OriginCustomHeader);
+    }
+}
+
+/// Fields that have one reason in common.
+struct By<'s, S>(SentBy, &'s mut S);
+
+impl<S: OriginFieldSink> FieldSink for By<'_, S> {
+    fn field(&mut self, name: &str, value: &[&[u8]]) {
+        self.1.sent(name, value, self.0);
+    }
+}
+
+/// Fields that the edge makes because a policy names them.
+struct ByWhoAsks<'s, 'r, S>(&'s OriginRequest<'r>, &'s mut S);
+
+impl<S: OriginFieldSink> FieldSink for ByWhoAsks<'_, '_, S> {
+    fn field(&mut self, name: &str, value: &[&[u8]]) {
+        let by_cache_policy = contains_header(&self.0.cache_behavior.cache_policy.headers, name);
+        let by = if by_cache_policy { SentBy::CachePolicy } else { SentBy::OriginRequestPolicy };
+        self.1.sent(name, value, by);
+    }
+}
+
+/// Decides on any field but a cookie.
+fn decide(request: &OriginRequest<'_>, class: RequestField, name: &str, seen: &mut Seen) -> Decision {
+    let decision = match class {
+        RequestField::Always => Ok(SentBy::Always),
+        RequestField::UserAgent => seen.note_user_agent(by_policies(request, name)),
+        RequestField::Authorization if changes_something(request.method) => Ok(SentBy::Method),
+        RequestField::AcceptEncoding if request.cache_behavior.cache_policy.normalises_accept_encoding() => {
+            Err(DroppedBy::Edge)
+        }
+        RequestField::Ordinary | RequestField::Authorization | RequestField::AcceptEncoding => {
+            by_policies(request, name)
+        }
+        RequestField::Cookie | RequestField::Host | RequestField::ForwardedFor | RequestField::Via => {
+            Err(DroppedBy::Edge)
+        }
+        RequestField::Dropped => Err(DroppedBy::Nature),
+    };
+    match decision {
+        Ok(_) if is_custom_header(request, name) => Err(DroppedBy::OriginCustomHeader),
+        other => other,
     }
 }
 
@@ -121,21 +159,22 @@ impl Seen {
         }
     }
 
-    fn forwards_user_agent(&mut self, forwarded: bool) -> bool {
-        self.user_agent_forwarded |= forwarded;
-        forwarded
+    fn note_user_agent(&mut self, decision: Decision) -> Decision {
+        self.user_agent_forwarded |= decision.is_ok();
+        decision
     }
 }
 
 /// What the cache policy names always goes, whatever the origin request policy says ("Understand
 /// origin request policies").
-fn is_forwarded(request: &OriginRequest<'_>, name: &str) -> bool {
+fn by_policies(request: &OriginRequest<'_>, name: &str) -> Decision {
     let cache_behavior = request.cache_behavior;
-    let by_policy = cache_behavior
-        .origin_request_policy
-        .as_ref()
-        .is_some_and(|policy| selects_header(&policy.headers, name));
-    by_policy || contains_header(&cache_behavior.cache_policy.headers, name)
+    let policy = cache_behavior.origin_request_policy.as_ref();
+    if policy.is_some_and(|policy| selects_header(&policy.headers, name)) {
+        return Ok(SentBy::OriginRequestPolicy);
+    }
+    let is_named = contains_header(&cache_behavior.cache_policy.headers, name);
+    if is_named { Ok(SentBy::CachePolicy) } else { Err(DroppedBy::Policies) }
 }
 
 /// `Authorization` goes along unasked with these ("Request and response behavior for custom
@@ -151,10 +190,11 @@ fn is_custom_header(request: &OriginRequest<'_>, name: &str) -> bool {
 }
 
 /// The viewer's host where a policy forwards it, else the origin's own name.
-fn write_host(request: &OriginRequest<'_>, sink: &mut impl FieldSink) {
-    if is_forwarded(request, "host") {
-        return sink.field("Host", &[request.host.as_bytes()]);
+fn write_host(request: &OriginRequest<'_>, sink: &mut impl OriginFieldSink) {
+    if let Ok(by) = by_policies(request, "host") {
+        return sink.sent("Host", &[request.host.as_bytes()], by);
     }
+    let sink = &mut By(SentBy::OriginDomainName, sink);
     match &request.cache_behavior.origin.address {
         OriginAddress::Name(name) => sink.field("Host", &[name.as_str().as_bytes()]),
         OriginAddress::Ip(address) if address.is_ipv6() => {
@@ -164,15 +204,35 @@ fn write_host(request: &OriginRequest<'_>, sink: &mut impl FieldSink) {
     }
 }
 
-fn write_cookies(cache_behavior: &LinkedCacheBehavior, name: &str, value: &[u8], sink: &mut impl FieldSink) {
+fn write_cookies(
+    cache_behavior: &LinkedCacheBehavior,
+    name: &str,
+    value: &[u8],
+    sink: &mut impl OriginFieldSink,
+) {
     let selections = selections(cache_behavior, |policy| &policy.cookies, |policy| &policy.cookies);
+    let by = match who_selects(selections) {
+        Ok(by) => by,
+        Err(by) => return sink.dropped(name, value, by),
+    };
     if selections.iter().any(|selection| **selection == NameSelection::All) {
-        return sink.field(name, &[value]);
+        return sink.sent(name, &[value], by);
     }
     // A cookie that is no text has no name that a policy could mean.
     let kept = std::str::from_utf8(value).ok().and_then(|text| filter_by(text, ';', "; ", selections));
-    if let Some(kept) = kept {
-        sink.field(name, &[kept.as_bytes()]);
+    match kept {
+        Some(kept) => sink.sent(name, &[kept.as_bytes()], by),
+        None => sink.dropped(name, value, DroppedBy::Policies),
+    }
+}
+
+/// Who decides, where the cache policy selects by the first and the origin request policy by the second.
+fn who_selects(selections: [&NameSelection; 2]) -> Decision {
+    match selections {
+        [NameSelection::None, NameSelection::None] => Err(DroppedBy::Policies),
+        [NameSelection::All, _] | [_, NameSelection::None] => Ok(SentBy::CachePolicy),
+        [_, NameSelection::All] | [NameSelection::None, _] => Ok(SentBy::OriginRequestPolicy),
+        _ => Ok(SentBy::BothPolicies),
     }
 }
 
@@ -493,6 +553,88 @@ mod tests {
             let written = written(&cache_behavior, Method::Get, &[("Accept-Encoding", sent)]);
             assert!(written.contains(&format!("\nAccept-Encoding: {got}\n")), "{sent}: {written}");
         }
+    }
+
+    /// What is decided on every field, as `name: who` or, for what does not go, `name! who`.
+    #[derive(Default)]
+    struct Decisions(Vec<String>);
+
+    impl OriginFieldSink for Decisions {
+        fn sent(&mut self, name: &str, _: &[&[u8]], by: SentBy) {
+            self.0.push(format!("{name}: {by:?}"));
+        }
+
+        fn dropped(&mut self, name: &str, _: &[u8], by: DroppedBy) {
+            self.0.push(format!("{name}! {by:?}"));
+        }
+    }
+
+    #[test]
+    fn every_field_comes_with_what_decided_on_it() {
+        let mut cache_behavior = all_viewer();
+        cache_behavior.cache_policy = Arc::new(CachePolicy {
+            headers: vec!["X-Key".into(), "CloudFront-Forwarded-Proto".into()],
+            accept_encoding_gzip: true,
+            cookies: NameSelection::Only(vec!["a".into()]),
+            ..CachePolicy::default()
+        });
+        cache_behavior.origin_request_policy = Some(Arc::new(OriginRequestPolicy {
+            headers: HeaderSelection::Only(vec!["X-Asked".into(), "CloudFront-Viewer-Address".into()]),
+            cookies: NameSelection::Only(vec!["b".into()]),
+            query_strings: NameSelection::All,
+        }));
+        Arc::make_mut(&mut cache_behavior.origin).custom_headers = vec![("X-Asked".into(), "ours".into())];
+        let request = OriginRequest {
+            cache_behavior: &cache_behavior,
+            method: Method::Post,
+            host: "viewer.test",
+            scheme: Scheme::Https,
+            version: HttpVersion::Http11,
+            viewer: "192.0.2.7:4711".parse().unwrap(),
+            request_id: "id",
+            via_id: "abc",
+        };
+        let fields = [
+            ("Host", "viewer.test"),
+            ("X-Key", "1"),
+            ("X-Asked", "theirs"),
+            ("X-Unknown", "1"),
+            ("Authorization", "x"),
+            ("Content-Type", "a/b"),
+            ("Accept-Encoding", "gzip"),
+            ("Cookie", "a=1; b=2; c=3"),
+            ("Connection", "X-Hop"),
+            ("X-Hop", "1"),
+        ];
+        let mut decisions = Decisions::default();
+        write_origin_fields(
+            &request,
+            fields.iter().map(|(name, value)| (*name, value.as_bytes())),
+            &mut decisions,
+        );
+        let expect = [
+            "Host: OriginDomainName",
+            "Host! Edge",
+            "X-Key: CachePolicy",
+            "X-Asked! OriginCustomHeader",
+            "X-Unknown! Policies",
+            "Authorization: Method",
+            "Content-Type: Always",
+            "Accept-Encoding! Edge",
+            "Cookie: BothPolicies",
+            "Connection! Nature",
+            "X-Hop! Nomination",
+            "User-Agent: Edge",
+            "Accept-Encoding: CachePolicy",
+            "X-Forwarded-For: Edge",
+            "Via: Edge",
+            "X-Amz-Cf-Id: Edge",
+            "CloudFront-Forwarded-Proto: CachePolicy",
+            "CloudFront-Viewer-Address: OriginRequestPolicy",
+            "X-Asked: OriginCustomHeader",
+        ];
+        assert_eq!(decisions.0, expect);
+        assert_eq!(who_selects_query(&cache_behavior), Ok(SentBy::OriginRequestPolicy));
     }
 
     #[test]

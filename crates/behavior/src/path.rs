@@ -23,10 +23,15 @@ pub fn select_cache_behavior<'d>(
     if is_plain(path) {
         return Ok(selected);
     }
-    let readings =
-        [remove_dot_segments(&decode(path, is_unreserved)), remove_dot_segments(&decode(path, |_| true))];
-    let agree = readings.iter().all(|reading| std::ptr::eq(first_match(distribution, reading), selected));
+    let agree =
+        path_readings(path).iter().all(|reading| std::ptr::eq(first_match(distribution, reading), selected));
     if agree { Ok(selected) } else { Err(AmbiguousPath) }
+}
+
+/// How the most careful and the most careless origin may read a path: normalised as RFC 3986 section 6
+/// has it, and with every escape decoded.
+pub fn path_readings(path: &str) -> [String; 2] {
+    [remove_dot_segments(&decode(path, is_unreserved)), remove_dot_segments(&decode(path, |_| true))]
 }
 
 fn first_match<'d>(distribution: &'d LinkedDistribution, path: &str) -> &'d LinkedCacheBehavior {

@@ -37,6 +37,7 @@ mod records;
 mod reference;
 mod resource;
 mod server;
+mod stored;
 mod tagged;
 #[cfg(test)]
 mod test_support;
@@ -58,3 +59,4 @@ pub use enforcement::unenforced_settings;
 pub use managed::{SeedError, managed_policies, seed_managed_policies};
 pub use quotas::Quotas;
 pub use server::{RenderMetrics, serve, serve_local};
+pub use stored::{NamedPolicy, StoredDistribution, StoredError};

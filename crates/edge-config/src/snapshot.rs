@@ -41,19 +41,24 @@ impl Snapshot {
     /// An exact name wins over a wildcard, and a longer wildcard over a shorter one ("Use custom
     /// URLs by adding alternate domain names": the more specific name is served).
     pub fn distribution_by_host(&self, host: &str) -> Option<&Arc<LinkedDistribution>> {
-        let id = self.names.get(host).or_else(|| self.wildcard_owner(host))?;
+        let (_, id) = self.name_by_host(host)?;
         self.distributions.get(id)
     }
 
-    fn wildcard_owner(&self, host: &str) -> Option<&Arc<str>> {
+    /// The name by which a host is found, perhaps a wildcard, and the id of the distribution that has it.
+    pub fn name_by_host(&self, host: &str) -> Option<(&AliasName, &Arc<str>)> {
+        self.names.get_key_value(host).or_else(|| self.wildcard(host))
+    }
+
+    fn wildcard(&self, host: &str) -> Option<(&AliasName, &Arc<str>)> {
         let mut rest = host;
         let mut wildcard = String::with_capacity(host.len() + 1);
         while let Some((_, parent)) = rest.split_once('.') {
             wildcard.clear();
             wildcard.push_str("*.");
             wildcard.push_str(parent);
-            if let Some(id) = self.names.get(wildcard.as_str()) {
-                return Some(id);
+            if let Some(found) = self.names.get_key_value(wildcard.as_str()) {
+                return Some(found);
             }
             rest = parent;
         }

@@ -21,7 +21,8 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub(crate) use record::{CsProtocol, CsProtocolVersion, ErrorType, Record, ResultType};
+pub use line::access_log_fields;
+pub(crate) use record::{CsProtocol, CsProtocolVersion, ErrorType, Phases, Record, ResultType};
 use writer::{Command, Sink, Writer};
 
 /// How long lines are gathered before they are written: short enough for someone who watches the file.
@@ -58,7 +59,7 @@ pub enum AccessLogTarget {
 pub enum AccessLogFormat {
     /// W3C extended log file format: tab-separated, with two header lines.
     W3c,
-    /// One JSON object a line, whose values are the same texts.
+    /// One JSON object a line, whose values are the same texts, and some that only it has.
     Json,
 }
 
@@ -219,6 +220,11 @@ impl ThreadLog {
     /// Whether anything is logged at all.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
+    }
+
+    /// Whether the log tells how long each part of a request took.
+    pub(crate) fn tells_phases(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.running.settings.format == AccessLogFormat::Json)
     }
 
     /// Logs a record: formats it, never waits.

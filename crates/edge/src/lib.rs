@@ -10,6 +10,7 @@
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
+//! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
 //!
 //! A thread that ends ends all: [`Edge::failure`] tells the process, which cannot go on serving by half.
@@ -24,6 +25,7 @@ mod body;
 mod buffer;
 mod edge;
 mod egress;
+mod explain;
 mod failure;
 pub mod limits;
 mod listener;
@@ -40,9 +42,12 @@ mod transcript;
 mod transport;
 mod viewer;
 
-pub use access_log::{AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget};
+pub use access_log::{
+    AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget, access_log_fields,
+};
 pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure};
 pub use egress::{EgressError, OriginAccess};
+pub use explain::{DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SentField, explain};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};

@@ -125,3 +125,8 @@ pub const THREADS_MAX: usize = 1024;
 
 /// How long after the limit of draining threads may take to end.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Distributions with series of their own in the metrics: those that were asked for first, so that no
+/// series changes its meaning; the rest share one label. Each has ten series, and all of them keep a
+/// scrape under 1 MiB.
+pub const METRICS_DISTRIBUTIONS_MAX: usize = 1000;

@@ -2,8 +2,8 @@
 //!
 //! Each edge thread writes counters of its own (plain loads and stores, no locked instruction, no cache
 //! line that crosses cores) and [`Metrics::render`] adds them up in Prometheus's text format. Labels are
-//! few and bounded: nothing that a viewer sends becomes one, and after [`DISTRIBUTIONS_MAX`]
-//! distributions the rest count as `other`.
+//! few and bounded: nothing that a viewer sends becomes one, and beyond
+//! [`METRICS_DISTRIBUTIONS_MAX`] distributions the rest count as `other`.
 
 mod cell;
 mod exposition;
@@ -17,12 +17,10 @@ use std::time::Duration;
 use edge_config::Revision;
 
 use crate::access_log::AccessLogCounters;
+use crate::limits::METRICS_DISTRIBUTIONS_MAX;
 use crate::tls::TlsVersion;
-use cell::{Count, Histogram};
+use cell::{Count, Histogram, micros};
 use exposition::render;
-
-/// Distributions with series of their own; each has eight. A thousand keep a scrape under 1 MiB.
-const DISTRIBUTIONS_MAX: usize = 1000;
 
 /// The label of requests for hosts that no distribution has.
 const NO_DISTRIBUTION: &str = "none";
@@ -240,7 +238,7 @@ impl Shared {
         if labelled.contains(id) {
             return true;
         }
-        let has_room = labelled.len() < DISTRIBUTIONS_MAX;
+        let has_room = labelled.len() < METRICS_DISTRIBUTIONS_MAX;
         if has_room {
             labelled.insert(id.into());
         } else {
@@ -299,6 +297,10 @@ struct DistributionCounts {
     requests: [Count; STATUS_CLASSES.len()],
     bytes_from_viewers: Count,
     bytes_to_viewers: Count,
+    /// How often an origin answered, and how long its first bytes took together. Buckets for each
+    /// distribution would make a scrape four times as large.
+    origin_answers: Count,
+    origin_first_byte_micros: Count,
 }
 
 impl DistributionCounts {
@@ -308,6 +310,10 @@ impl DistributionCounts {
         self.requests[class.min(STATUS_CLASSES.len() - 1)].add(1);
         self.bytes_from_viewers.add(counts.bytes_from_viewer);
         self.bytes_to_viewers.add(counts.bytes_to_viewer);
+        if let Some(first_byte) = counts.origin_first_byte {
+            self.origin_answers.add(1);
+            self.origin_first_byte_micros.add(micros(first_byte));
+        }
     }
 }
 
@@ -367,6 +373,9 @@ mod tests {
                 "mantlet_requests_total{distribution=\"E2\",status=\"000\"} 4",
                 "mantlet_viewer_received_bytes_total{distribution=\"E1\"} 400400",
                 "mantlet_viewer_sent_bytes_total{distribution=\"E1\"} 8008000",
+                "mantlet_distribution_origin_first_byte_seconds_sum{distribution=\"E1\"} 12.012000",
+                "mantlet_distribution_origin_first_byte_seconds_count{distribution=\"E1\"} 4004",
+                "mantlet_distribution_origin_first_byte_seconds_count{distribution=\"E2\"} 0",
                 "mantlet_origin_connections_opened_total 4",
                 "mantlet_edge_threads 4",
                 "mantlet_request_duration_seconds_bucket{le=\"0.005\"} 0",
@@ -424,22 +433,26 @@ mod tests {
     fn distributions_beyond_the_limit_share_one_label_on_every_thread() {
         let metrics = Metrics::default();
         let (one, other) = (metrics.thread(), metrics.thread());
-        for index in 0..DISTRIBUTIONS_MAX + 10 {
-            one.request(Some(&format!("E{index}")), &request(Some(200)));
+        for index in 0..METRICS_DISTRIBUTIONS_MAX + 10 {
+            for status in [None, Some(101), Some(200), Some(302), Some(404), Some(502)] {
+                one.request(Some(&format!("E{index:013}")), &request(status));
+            }
         }
-        for id in ["E0", "E5000", "E5001"] {
+        for id in ["E0000000000000", "E5000", "E5001"] {
             other.request(Some(id), &request(Some(200)));
         }
         other.request(None, &request(Some(403)));
         check(
             &metrics,
             &[
-                "mantlet_requests_total{distribution=\"E0\",status=\"2xx\"} 2",
+                "mantlet_requests_total{distribution=\"E0000000000000\",status=\"2xx\"} 2",
                 "mantlet_requests_total{distribution=\"other\",status=\"2xx\"} 12",
                 "mantlet_requests_total{distribution=\"none\",status=\"4xx\"} 1",
             ],
         );
-        assert!(!metrics.render().contains("E5000"));
+        let page = metrics.render();
+        assert!(!page.contains("E5000"));
+        assert!(page.len() < 1 << 20, "a scrape has {} bytes", page.len());
     }
 
     /// The rules of the text format: every sample follows its family's HELP and TYPE, each family and
@@ -459,7 +472,7 @@ mod tests {
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = kind.split_once(' ').unwrap();
                 assert_eq!(name, family);
-                assert!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+                assert!(["counter", "gauge", "histogram", "summary"].contains(&kind), "{line}");
             } else {
                 let (name, value) = line.rsplit_once(' ').unwrap();
                 assert!(name.starts_with(&family), "{line} after {family}");

@@ -3,6 +3,7 @@
 //! What a step decides is in `behavior`, how it is done in `viewer/` and `origin/`. There is no
 //! middleware: the order is the code.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use behavior::{Admission, EdgeError, admit_viewer, select_cache_behavior};
@@ -49,7 +50,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
     transcript: &mut Transcript<'_>,
 ) -> Result<(), Failure> {
     // 4: the distribution, pinned for as long as the request lasts.
-    let distribution = select_distribution(thread, request)?;
+    let distribution = select_distribution(request, |host| thread.distribution_by_host(host))?;
     transcript.distribution = Some(Rc::clone(&distribution));
 
     // 5: the cache behavior, and whether it serves such a request.
@@ -77,19 +78,17 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
 /// as browsers do for every name that a certificate has. One for which the viewer would have seen
 /// another certificate, or could have negotiated less, is asked for on a connection of its own (RFC
 /// 9110 section 15.5.20); a handshake would have told as much about it.
-fn select_distribution(
-    thread: &Thread,
+pub(crate) fn select_distribution<D: Deref<Target = LinkedDistribution>>(
     request: &ViewerRequest<'_>,
-) -> Result<Rc<LinkedDistribution>, Failure> {
+    by_host: impl FnOnce(&str) -> Option<D>,
+) -> Result<D, Failure> {
     if request.contradicts_scheme() {
         return Err(Failure::Refused(EdgeError::BadRequest));
     }
     let mut lower_case = [0; http1::limits::HOST_NAME_BYTES_MAX];
     let host = lower_case_host(request.head.host().name, &mut lower_case);
-    let found = thread
-        .distribution_by_host(host)
-        .filter(|found| found.enabled)
-        .ok_or(Failure::Refused(EdgeError::NoSuchDistribution))?;
+    let found =
+        by_host(host).filter(|found| found.enabled).ok_or(Failure::Refused(EdgeError::NoSuchDistribution))?;
     match &request.peer.tls {
         Some(tls) if !tls.are_good_for(host, &found) => Err(Failure::Refused(EdgeError::MisdirectedRequest)),
         _ => Ok(found),

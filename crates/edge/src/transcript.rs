@@ -10,7 +10,7 @@ use http1::{KnownField, ResponseView};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use crate::access_log::{CsProtocol, CsProtocolVersion, ErrorType, Record, ResultType};
+use crate::access_log::{CsProtocol, CsProtocolVersion, ErrorType, Phases, Record, ResultType};
 use crate::metrics::RequestCounts;
 use crate::request_id::RequestId;
 use crate::thread::Thread;
@@ -44,7 +44,7 @@ pub(crate) struct Transcript<'a> {
     received_at: Instant,
     status: Option<u16>,
     first_byte_at: Option<Instant>,
-    origin_first_byte: Option<Duration>,
+    phases: Phases,
     response_result: ResultType,
     error: ErrorType,
     is_complete: bool,
@@ -62,6 +62,11 @@ impl<'a> Transcript<'a> {
         request: Option<&'a ViewerRequest<'a>>,
         received_at: Instant,
     ) -> Self {
+        let phases = Phases {
+            tls_handshake: peer.tls_handshake.take(),
+            head_read: thread.log.tells_phases().then(|| received_at.elapsed()),
+            ..Phases::default()
+        };
         Self {
             id: thread.ids.next(),
             distribution: None,
@@ -72,7 +77,7 @@ impl<'a> Transcript<'a> {
             received_at,
             status: None,
             first_byte_at: None,
-            origin_first_byte: None,
+            phases,
             response_result: ResultType::Error,
             error: ErrorType::ClientHungUpRequest,
             is_complete: false,
@@ -80,6 +85,11 @@ impl<'a> Transcript<'a> {
             content_length: None,
             range: None,
         }
+    }
+
+    /// A connection to the origin was opened, or not, in this time.
+    pub(crate) fn connected(&mut self, time: Duration) {
+        *self.phases.origin_connect.get_or_insert_default() += time;
     }
 
     /// The response begins.
@@ -95,7 +105,7 @@ impl<'a> Transcript<'a> {
         let status = response.status();
         let result = if status >= 400 { ResultType::Error } else { ResultType::Miss };
         self.responds(status, result, ErrorType::Error);
-        self.origin_first_byte = self.first_byte_at.map(|first_byte_at| first_byte_at - asked_at);
+        self.phases.origin_first_byte = self.first_byte_at.map(|first_byte_at| first_byte_at - asked_at);
         self.content_length = response.content_length();
         for field in response.fields() {
             match field.known {
@@ -135,7 +145,7 @@ impl Drop for Transcript<'_> {
             bytes_from_viewer: self.traffic.from_viewer.get(),
             bytes_to_viewer: self.traffic.to_viewer.get(),
             duration: time_taken,
-            origin_first_byte: self.origin_first_byte,
+            origin_first_byte: self.phases.origin_first_byte,
         };
         self.thread.metrics.request(self.distribution.as_ref().map(|found| &*found.id), &counts);
         if self.thread.log.is_open() {
@@ -155,6 +165,7 @@ impl Transcript<'_> {
             sc_bytes: self.traffic.to_viewer.get(),
             viewer: self.peer.address,
             method: request.map_or(b"", |request| request.head.method_name().as_bytes()),
+            distribution_id: self.distribution.as_ref().map_or("", |found| &*found.id),
             distribution_domain_name: self
                 .distribution
                 .as_ref()
@@ -189,6 +200,7 @@ impl Transcript<'_> {
             content_length: self.content_length,
             range_start: self.range.map(|(start, _)| start),
             range_end: self.range.map(|(_, end)| end),
+            phases: self.phases,
         }
     }
 }

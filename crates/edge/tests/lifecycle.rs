@@ -38,6 +38,33 @@ async fn a_change_reaches_every_thread_and_running_requests_keep_what_they_began
 }
 
 #[tokio::test]
+async fn a_stream_holds_its_distribution_and_not_the_snapshot() {
+    let origin = FakeOrigin::bind().await;
+    let edge = TestEdge::in_front_of(origin.address()).await;
+    let (snapshot, its_origin) = {
+        let snapshot = edge.snapshot();
+        let its_origin = &snapshot.distribution("API").unwrap().default_cache_behavior.origin;
+        (Arc::downgrade(&snapshot), Arc::downgrade(its_origin))
+    };
+    let mut viewer = FakeViewer::connect(edge.http).await;
+    viewer.send(GET).await;
+    let mut stream = origin.accept().await;
+    stream.request().await;
+    stream.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n").await;
+    viewer.response_head().await;
+    assert_eq!(viewer.chunk().await, b"one");
+
+    for _ in 0..3 {
+        edge.apply([distribution("api.test", http_origin(origin.address()))]).await;
+    }
+    until("the snapshot of before being let go", || snapshot.strong_count() == 0).await;
+    assert_eq!(its_origin.strong_count(), 1, "the stream's, and nobody else's");
+    stream.send("3\r\ntwo\r\n0\r\n\r\n").await;
+    assert_eq!((viewer.chunk().await, viewer.chunk().await), (b"two".to_vec(), Vec::new()));
+    until("the distribution of before being let go", || its_origin.strong_count() == 0).await;
+}
+
+#[tokio::test]
 async fn draining_closes_idle_connections_at_once_and_others_after_their_response() {
     let origin = FakeOrigin::bind().await;
     let mut edge = TestEdge::in_front_of(origin.address()).await;

@@ -91,6 +91,13 @@ pub async fn follow(store: Arc<dyn Store>) -> Result<Following, FollowError> {
     Ok(Following { snapshots: snapshot_receiver, quarantine: quarantine_receiver, task })
 }
 
+/// The snapshot of everything that is in the store now, and what could not be taken into it.
+pub async fn read(store: Arc<dyn Store>) -> Result<(Arc<Snapshot>, Quarantine), FollowError> {
+    let mut follower = Follower { store, snapshot: Arc::default(), quarantine: BTreeMap::new() };
+    follower.compare().await?;
+    Ok((follower.snapshot, Quarantine(follower.quarantine)))
+}
+
 struct Publishing {
     snapshots: watch::Sender<Arc<Snapshot>>,
     quarantines: watch::Sender<Arc<Quarantine>>,

@@ -15,4 +15,4 @@ mod limits;
 
 pub use bundle_record::{delete_bundle, marker_key, put_bundle};
 pub use fleet::Fleet;
-pub use follow::{FollowError, Following, FollowingEnded, Quarantine, follow};
+pub use follow::{FollowError, Following, FollowingEnded, Quarantine, follow, read};

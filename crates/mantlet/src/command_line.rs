@@ -31,6 +31,8 @@ Examples:
   aws cloudfront list-distributions
   mantlet key create ci --role deploy  an access key of its own for a pipeline
   mantlet lint                         what is allowed and still wrong with the distributions
+  mantlet explain https://HOST/PATH    what the edge does with such a request, and what decides on it
+  mantlet log tail --status 5xx        the last requests that failed
   mantlet trust                        let browsers of this machine accept its certificates
   mantlet import distribution.json     take over what `aws cloudfront get-distribution-config` printed
   mantlet apply -f config/             make what files in a directory declare
@@ -50,6 +52,10 @@ pub(crate) enum Command {
     Key(KeyFlags),
     /// Warn about configurations that are allowed and hurt whoever calls the API behind them
     Lint(LintFlags),
+    /// Tell what the edge does with a request, decision by decision, from what is stored
+    Explain(ExplainFlags),
+    /// Read the access log
+    Log(AccessLogFlags),
     /// Explain the local certificate authority, and install it when asked
     Trust(TrustFlags),
     /// Make what you have on AWS here: output of aws-cli, CloudFormation templates
@@ -251,6 +257,171 @@ Examples:
 docs/guide/lint.md lists the rules.";
 
 #[derive(Debug, Args)]
+#[command(after_long_help = EXPLAIN_EXAMPLES)]
+pub(crate) struct ExplainFlags {
+    /// The URL as a viewer has it: https://HOST[:PORT]/PATH[?QUERY]. Its path is not tidied up.
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    /// The method; GET unless given, POST with --data
+    #[arg(short = 'X', long = "method", value_name = "METHOD")]
+    pub(crate) given_method: Option<String>,
+    /// A header that the viewer sends. Repeat it for several.
+    ///
+    /// None is added to those given but Host and, with --data, Content-Length.
+    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// The file that the viewer sends as the body. Only its size is looked at.
+    #[arg(short = 'd', long, value_name = "FILE")]
+    pub(crate) data: Option<PathBuf>,
+    /// From where the viewer connects: ADDRESS or ADDRESS:PORT
+    #[arg(long, value_name = "ADDR", default_value = "192.0.2.1:50000", value_parser = viewer)]
+    pub(crate) from: SocketAddr,
+    /// The version of HTTP that the viewer speaks
+    #[arg(long, value_enum, default_value_t = AskedHttpVersion::Http11)]
+    pub(crate) http_version: AskedHttpVersion,
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// Print the decisions as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl ExplainFlags {
+    /// The method, as curl chooses it.
+    pub(crate) fn method(&self) -> &str {
+        let unless_given = if self.data.is_some() { "POST" } else { "GET" };
+        self.given_method.as_deref().unwrap_or(unless_given)
+    }
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+It needs no running process and connects to nobody: the functions of the edge are asked about the stored configuration.
+Which distribution and cache behavior, whether the edge answers by itself and why, and otherwise every header that the
+origin gets, with what decides on it: a policy, an origin custom header, the edge. Whatever the viewer sends and the
+origin does not get is listed too. <request-id> and <edge> stand for what differs each time.
+
+Examples:
+  mantlet explain https://api.example.com/orders?page=2
+  mantlet explain https://api.example.com/orders -X DELETE -H 'Authorization: Bearer x' -H 'Cookie: a=1'
+  mantlet explain https://api.example.com/upload -d picture.jpg --http-version 2
+  mantlet explain http://api.example.com/x/../admin --json | jq .outcome";
+
+/// A version of HTTP that a viewer speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AskedHttpVersion {
+    #[value(name = "1.0")]
+    Http10,
+    #[value(name = "1.1")]
+    Http11,
+    #[value(name = "2")]
+    Http2,
+}
+
+impl From<AskedHttpVersion> for behavior::HttpVersion {
+    fn from(version: AskedHttpVersion) -> Self {
+        match version {
+            AskedHttpVersion::Http10 => Self::Http10,
+            AskedHttpVersion::Http11 => Self::Http11,
+            AskedHttpVersion::Http2 => Self::Http2,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ACCESS_LOG_EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct AccessLogFlags {
+    #[command(subcommand)]
+    pub(crate) command: AccessLogCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccessLogCommand {
+    /// Print its last records, and those to come with --follow
+    Tail(TailFlags),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = ACCESS_LOG_EXAMPLES)]
+pub(crate) struct TailFlags {
+    /// Go on with what is logged from now on, also when the file is rotated
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// How many records to begin with; 20 unless given, all with --since
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) lines: Option<u64>,
+    /// No records older than this: 90s, 5m, 24h, 7d
+    #[arg(long, value_name = "DURATION", value_parser = days_or_less)]
+    pub(crate) since: Option<Duration>,
+    /// Statuses such as 502 or 5xx; 000 is a viewer that left first. Repeat it for several, here and below.
+    #[arg(long, value_name = "STATUS", value_delimiter = ',')]
+    pub(crate) status: Vec<StatusFilter>,
+    /// Distributions, by id or domain name
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',')]
+    pub(crate) distribution: Vec<String>,
+    /// Paths, as path patterns have them: * is any text, ? any character
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) path: Vec<String>,
+    /// Methods
+    #[arg(long, value_name = "METHOD", value_delimiter = ',')]
+    pub(crate) method: Vec<String>,
+    /// Result types, such as Miss, Error, Redirect
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub(crate) result_type: Vec<String>,
+    /// Detailed result types, such as OriginConnectError
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub(crate) detailed_result_type: Vec<String>,
+    /// The id that the viewer's answer has in X-Amz-Cf-Id, and the origin's request
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub(crate) request_id: Vec<String>,
+    /// The file, if it is not access.log in the data directory
+    #[arg(long, value_name = "FILE", env = "MANTLET_ACCESS_LOG")]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) directory: DataDirFlag,
+    /// Print each record as a JSON object with all fields
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+const ACCESS_LOG_EXAMPLES: &str = "\
+A record is a line: time, status, method, host and path, result, the time that it took, bytes to the viewer, request
+id. All filters must fit; the values of one are alternatives. Lines that are no records are passed over and counted.
+
+Examples:
+  mantlet log tail -f                                      everything, as it happens
+  mantlet log tail --status 5xx --since 1h                 what failed in the last hour
+  mantlet log tail --path '/orders/*' --method POST,PUT -f
+  mantlet log tail --request-id 2cX…== --json              all that is known of one request";
+
+/// Statuses: one of them, or a class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StatusFilter(String);
+
+impl StatusFilter {
+    /// Whether a status, as logged, is meant.
+    pub(crate) fn includes(&self, status: &str) -> bool {
+        match self.0.strip_suffix("xx") {
+            Some(class) => status.len() == 3 && status.starts_with(class),
+            None => self.0 == status,
+        }
+    }
+}
+
+impl std::str::FromStr for StatusFilter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.to_ascii_lowercase();
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_class = lower.len() == 3 && lower.ends_with("xx") && is_digits(&lower[..1]);
+        if is_class || (lower.len() == 3 && is_digits(&lower)) {
+            return Ok(Self(lower));
+        }
+        Err("write a status or a class of them, as in 502 or 5xx".to_owned())
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct TrustFlags {
     #[command(flatten)]
     pub(crate) directory: DataDirFlag,
@@ -440,7 +611,7 @@ pub(crate) struct KeyRotateFlags {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// How long the old secret still works: 24h, 7d, 30m; at most 90 days
-    #[arg(long, value_name = "DURATION", value_parser = overlap)]
+    #[arg(long, value_name = "DURATION", value_parser = days_or_less)]
     pub(crate) keep_old: Option<Duration>,
     #[command(flatten)]
     pub(crate) form: KeyFormFlags,
@@ -542,11 +713,29 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write NAME: VALUE, as in 'Accept: text/html'")?;
+    if text.chars().any(|character| character.is_control() && character != '\t') {
+        return Err(
+            "it holds a line's end, which would be two headers; give each with a -H of its own".to_owned()
+        );
+    }
+    Ok((name.to_owned(), value.trim().to_owned()))
+}
+
+fn viewer(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse().ok();
+    address.or_else(|| text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 50_000))).ok_or_else(|| {
+        "write an IP address, and perhaps a port, as in 192.0.2.1, 192.0.2.1:50000 or [2001:db8::1]:50000"
+            .to_owned()
+    })
+}
+
 fn role(text: &str) -> Result<Role, String> {
     text.parse().map_err(|error: UnknownRole| error.to_string())
 }
 
-fn overlap(text: &str) -> Result<Duration, String> {
+fn days_or_less(text: &str) -> Result<Duration, String> {
     let wrong = || "write a number and s, m, h or d, as in 24h".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {
@@ -584,13 +773,31 @@ mod tests {
     }
 
     #[test]
+    fn headers_are_one_line() {
+        assert_eq!(header("Accept:text/html "), Ok(("Accept".to_owned(), "text/html".to_owned())));
+        assert_eq!(header("X-Empty:"), Ok(("X-Empty".to_owned(), String::new())));
+        assert!(header("Accept").is_err());
+        assert!(header("A: b\r\nC: d").is_err());
+    }
+
+    #[test]
+    fn statuses_and_their_classes() {
+        let includes = |filter: &str, status| filter.parse::<StatusFilter>().unwrap().includes(status);
+        assert!(includes("5xx", "502") && includes("5XX", "599") && includes("000", "000"));
+        assert!(!includes("5xx", "499") && !includes("502", "503"));
+        for text in ["", "5", "5x", "xxx", "50é", "5000"] {
+            assert!(text.parse::<StatusFilter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn overlaps() {
-        assert_eq!(overlap("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(overlap("5m"), Ok(Duration::from_mins(5)));
-        assert_eq!(overlap("24h"), Ok(Duration::from_hours(24)));
-        assert_eq!(overlap("7d"), Ok(Duration::from_hours(168)));
+        assert_eq!(days_or_less("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(days_or_less("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(days_or_less("24h"), Ok(Duration::from_hours(24)));
+        assert_eq!(days_or_less("7d"), Ok(Duration::from_hours(168)));
         for text in ["", "7", "d", "-1d", "+1d", "1.5h", "7w", "99999999999d", "1ä"] {
-            assert!(overlap(text).is_err(), "{text}");
+            assert!(days_or_less(text).is_err(), "{text}");
         }
     }
 

@@ -63,3 +63,19 @@ pub(crate) const READY_POLL: Duration = Duration::from_millis(50);
 
 /// Where this edge says it is, in the form of CloudFront's locations: there is one.
 pub(crate) const EDGE_LOCATION: &str = "MNT1-P1";
+
+/// The longest line of an access log that `mantlet log tail` takes for a record. The edge cuts each value at 8 KiB, which
+/// encoding makes 24 KiB at worst, and a viewer fills less than twenty of the 33.
+pub(crate) const LOG_LINE_BYTES_MAX: usize = 512 << 10;
+
+/// How much of a log's end is looked at first; four times more each time that it does not suffice.
+pub(crate) const LOG_WINDOW_BYTES: u64 = 256 << 10;
+
+/// How many records `mantlet log tail` begins with, unless told otherwise: a screen.
+pub(crate) const LOG_RECORDS_SHOWN: u64 = 20;
+
+/// How often `mantlet log tail --follow` looks for more: the edge writes ten times a second.
+pub(crate) const LOG_POLL: Duration = Duration::from_millis(100);
+
+/// What is gathered before it is printed.
+pub(crate) const PRINTED_AT_ONCE_BYTES: usize = 64 << 10;

@@ -5,6 +5,7 @@
 //! request or about a configuration.
 
 mod access_key;
+mod access_log;
 mod api_client;
 mod api_tls;
 mod audit_log;
@@ -17,6 +18,7 @@ mod deployed;
 mod durable;
 mod endpoints;
 mod environment;
+mod explain;
 mod key;
 mod limits;
 mod lint;
@@ -32,6 +34,7 @@ mod server;
 mod settings;
 mod signals;
 mod stdout;
+mod stored;
 mod trust;
 mod up;
 
@@ -87,6 +90,8 @@ fn perform(line: CommandLine) -> Result<u8> {
         Command::Import(flags) => block_on(declare::import(&flags))?,
         Command::Apply(flags) => block_on(declare::apply(&flags))?,
         Command::Export(flags) => block_on(declare::export(&flags))?,
+        Command::Explain(flags) => block_on(explain::run(&flags))?,
+        Command::Log(flags) => block_on(access_log::run(&flags.command))?,
         Command::Trust(flags) => stdout::print(&trust::run(&flags)?)?,
     }
     Ok(DONE)

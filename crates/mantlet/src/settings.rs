@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
+use crate::explain::AskedUrlError;
 use crate::limits::SUFFIX_BYTES_MAX;
 use crate::passed_sockets::PassedSockets;
 use crate::up::OriginUrlError;
@@ -104,6 +105,14 @@ pub(crate) enum UsageError {
         url: String,
         /// What is wrong with it.
         fault: OriginUrlError,
+    },
+    /// Not a URL that a viewer can have.
+    #[error("{url:?} cannot be asked about: {fault}")]
+    UnaskableUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        fault: AskedUrlError,
     },
     /// Not a filter.
     #[error("--log {0:?} is no filter: give a level, as in `info`, or parts, as in `info,edge=debug`")]

@@ -45,7 +45,7 @@ impl Default for SqliteOptions {
 /// Reading needs a tokio runtime (it uses the runtime's threads for blocking work). Dropping the store waits for the
 /// transactions already handed over.
 pub struct SqliteStore {
-    /// `None` only while dropping.
+    /// `None` while dropping, and where the store was opened to be looked into.
     jobs: Option<mpsc::Sender<Job>>,
     writer: Option<JoinHandle<()>>,
     readers: Arc<Readers>,
@@ -74,6 +74,15 @@ impl SqliteStore {
             .map_err(|source| OpenError::File { path: path.to_owned(), source })?;
         let readers = Arc::new(Readers::new(path));
         Ok(Self { jobs: Some(jobs), writer: Some(writer), readers, published })
+    }
+
+    /// Opens a store that is there to be looked into, whether or not another process uses it. Commits are refused as
+    /// if the store had closed, and a watch learns nothing.
+    pub fn look_into(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let current = schema::look_into(path)?;
+        let (_, published) = watch::channel(current);
+        Ok(Self { jobs: None, writer: None, readers: Arc::new(Readers::new(path)), published })
     }
 }
 

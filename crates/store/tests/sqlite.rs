@@ -43,6 +43,31 @@ async fn everything_is_there_after_reopening() {
 }
 
 #[tokio::test]
+async fn it_can_be_looked_into_while_it_is_used_and_afterwards() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store.db");
+    assert!(SqliteStore::look_into(&path).is_err() && !path.exists(), "nothing is made");
+    let store = SqliteStore::open(&path).unwrap();
+    put(&store, "a", "1").await.unwrap();
+    let looking = SqliteStore::look_into(&path).unwrap();
+    put(&store, "b", "2").await.unwrap();
+    let everything = store.range(Range::of_kind_prefix("")).await.unwrap();
+    assert_eq!(looking.range(Range::of_kind_prefix("")).await.unwrap(), everything);
+    let refused = put(&looking, "c", "3").await;
+    assert!(matches!(refused, Err(CommitError::Storage(StorageError::Closed))), "{refused:?}");
+    drop(store);
+    drop(looking);
+
+    let before = std::fs::read(&path).unwrap();
+    let looking = SqliteStore::look_into(&path).unwrap();
+    assert_eq!(looking.range(Range::of_kind_prefix("")).await.unwrap(), everything);
+    drop(looking);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, "no store").unwrap();
+    assert!(matches!(SqliteStore::look_into(&path), Err(OpenError::NotAStore { .. })));
+}
+
+#[tokio::test]
 async fn its_files_are_the_owners_alone() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("store.db")).unwrap();

@@ -101,45 +101,49 @@ impl TestEdge {
     /// Changes distributions, and returns when every thread has applied it. A distribution's id is its
     /// domain name's first label.
     pub async fn apply(&self, distributions: impl IntoIterator<Item = Distribution>) {
-        let previous = Arc::clone(&self.snapshots.borrow());
-        let revision = Revision(previous.revision().0 + 1);
-        let mut changes = policies(revision);
-        changes.extend(distributions.into_iter().map(|distribution| {
+        let mut bundles = policies();
+        bundles.extend(distributions.into_iter().map(|distribution| {
             let id = distribution.domain_name.as_str().split('.').next().unwrap_or_default().to_uppercase();
-            change(ResourceKind::Distribution, &id, revision, Bundle::Distribution(distribution))
+            (ResourceId::new(ResourceKind::Distribution, &id), Bundle::Distribution(distribution))
         }));
+        self.apply_bundles(bundles).await;
+    }
+
+    /// Changes any resources, and returns when every thread has applied it.
+    pub async fn apply_bundles(&self, bundles: impl IntoIterator<Item = (ResourceId, Bundle)>) {
+        let previous = self.snapshot();
+        let revision = Revision(previous.revision().0 + 1);
+        let change = |(resource, bundle)| Change { resource, revision, bundle: Some(Arc::new(bundle)) };
+        let changes: Vec<Change> = bundles.into_iter().map(change).collect();
         let linked = link(&previous, revision, &changes);
         assert_eq!(linked.rejected, [], "a bundle does not link");
         self.snapshots.send_replace(Arc::new(linked.snapshot));
         let applied = self.edge().applied();
         until("the edge applying a revision", move || *applied.borrow() >= revision).await;
     }
+
+    /// What it serves from.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
 }
 
-fn policies(revision: Revision) -> Vec<Change> {
+fn policies() -> Vec<(ResourceId, Bundle)> {
     let all_viewer = OriginRequestPolicy {
         headers: HeaderSelection::AllViewer,
         cookies: NameSelection::All,
         query_strings: NameSelection::All,
     };
     vec![
-        change(
-            ResourceKind::CachePolicy,
-            CACHING_DISABLED,
-            revision,
+        (
+            ResourceId::new(ResourceKind::CachePolicy, CACHING_DISABLED),
             Bundle::CachePolicy(CachePolicy::default()),
         ),
-        change(
-            ResourceKind::OriginRequestPolicy,
-            ALL_VIEWER,
-            revision,
+        (
+            ResourceId::new(ResourceKind::OriginRequestPolicy, ALL_VIEWER),
             Bundle::OriginRequestPolicy(all_viewer),
         ),
     ]
-}
-
-fn change(kind: ResourceKind, id: &str, revision: Revision, bundle: Bundle) -> Change {
-    Change { resource: ResourceId::new(kind, id), revision, bundle: Some(Arc::new(bundle)) }
 }
 
 /// A distribution with one origin and one cache behavior, the default one: everything is forwarded.

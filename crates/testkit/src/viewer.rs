@@ -17,6 +17,8 @@ impl<S: AsyncRead + AsyncWrite + Send> Stream for S {}
 pub struct FakeViewer {
     stream: Pin<Box<dyn Stream>>,
     reader: Reader,
+    /// Where it connects from, as the edge sees it.
+    pub address: SocketAddr,
 }
 
 impl FakeViewer {
@@ -24,13 +26,15 @@ impl FakeViewer {
     pub async fn connect(edge: SocketAddr) -> Self {
         let stream = TcpStream::connect(edge).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: Box::pin(stream), reader: Reader::default() }
+        let address = stream.local_addr().unwrap();
+        Self { stream: Box::pin(stream), reader: Reader::default(), address }
     }
 
     /// Connects over TLS, for HTTP/1.1.
     pub async fn connect_tls(edge: SocketAddr, name: &str, certificates: &TestCertificates) -> Self {
         let stream = certificates.connect(edge, name, &[b"http/1.1"]).await;
-        Self { stream: Box::pin(stream), reader: Reader::default() }
+        let address = stream.get_ref().0.local_addr().unwrap();
+        Self { stream: Box::pin(stream), reader: Reader::default(), address }
     }
 
     /// Sends bytes as they are.

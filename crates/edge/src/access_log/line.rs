@@ -26,6 +26,12 @@ const W3C_HEADER: &str = "#Version: 1.0\n#Fields: date time x-edge-location sc-b
     fle-encrypted-fields c-port time-to-first-byte x-edge-detailed-result-type sc-content-type \
     sc-content-len sc-range-start sc-range-end\n";
 
+/// The names of the fields, in their order.
+pub fn access_log_fields() -> impl Iterator<Item = &'static str> {
+    let names = W3C_HEADER.trim_end().rsplit_once("#Fields: ").map_or("", |(_, names)| names);
+    names.split(' ')
+}
+
 /// What a file of that format begins with.
 pub(super) fn header(format: AccessLogFormat) -> &'static str {
     match format {
@@ -43,6 +49,10 @@ pub(super) fn write(record: &Record<'_>, settings: &AccessLogSettings, out: &mut
 }
 
 fn write_fields(record: &Record<'_>, include_cookies: bool, line: &mut Line<'_>) {
+    if line.format == AccessLogFormat::Json {
+        line.display("timestamp(ms)", since_epoch(record.finished_at).as_millis());
+        line.text("distribution-id", record.distribution_id.as_bytes());
+    }
     let finished_at = calendar(record.finished_at);
     line.date("date", finished_at);
     line.time("time", finished_at);
@@ -78,12 +88,22 @@ fn write_fields(record: &Record<'_>, include_cookies: bool, line: &mut Line<'_>)
     line.number("sc-content-len", record.content_length);
     line.number("sc-range-start", record.range_start);
     line.number("sc-range-end", record.range_end);
+    if line.format == AccessLogFormat::Json {
+        line.precise_seconds("tls-handshake-time", record.phases.tls_handshake);
+        line.precise_seconds("head-read-time", record.phases.head_read);
+        line.precise_seconds("origin-connect-time", record.phases.origin_connect);
+        // CloudFront's name for it ("Use real-time access logs").
+        line.precise_seconds("origin-fbl", record.phases.origin_first_byte);
+    }
+}
+
+fn since_epoch(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A clock that is set before 1970 or beyond the year 9999 must not bring the edge down.
 fn calendar(at: SystemTime) -> OffsetDateTime {
-    let since_epoch = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let seconds = i64::try_from(since_epoch).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(since_epoch(at).as_secs()).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
@@ -112,6 +132,14 @@ impl Line<'_> {
     fn seconds(&mut self, name: &str, value: Option<Duration>) {
         match value {
             Some(time) => self.display(name, format_args!("{}.{:03}", time.as_secs(), time.subsec_millis())),
+            None => self.text(name, b""),
+        }
+    }
+
+    /// To the microsecond: an origin nearby takes less than what three decimals show.
+    fn precise_seconds(&mut self, name: &str, value: Option<Duration>) {
+        match value {
+            Some(time) => self.display(name, format_args!("{}.{:06}", time.as_secs(), time.subsec_micros())),
             None => self.text(name, b""),
         }
     }
@@ -197,7 +225,7 @@ static MUST_ENCODE: [bool; 256] = {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::{AccessLogTarget, CsProtocol, CsProtocolVersion, ErrorType, ResultType};
+    use super::super::{AccessLogTarget, CsProtocol, CsProtocolVersion, ErrorType, Phases, ResultType};
     use super::*;
 
     fn record() -> Record<'static> {
@@ -231,6 +259,8 @@ mod tests {
             content_length: Some(78),
             range_start: None,
             range_end: None,
+            distribution_id: "E1",
+            phases: Phases { head_read: Some(Duration::from_nanos(1_234_567)), ..Phases::default() },
         }
     }
 
@@ -326,6 +356,18 @@ mod tests {
     }
 
     #[test]
+    fn json_tells_more_to_the_millisecond_and_the_microsecond() {
+        let json = line(&record(), AccessLogFormat::Json, false);
+        let texts: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+        assert_eq!(texts["timestamp(ms)"], "1575493275999");
+        assert_eq!(texts["distribution-id"], "E1");
+        assert_eq!(texts["head-read-time"], "0.001234");
+        for name in ["tls-handshake-time", "origin-connect-time", "origin-fbl"] {
+            assert_eq!(texts[name], "-");
+        }
+    }
+
+    #[test]
     fn a_broken_clock_is_survived() {
         let year = Duration::from_secs(31_556_952);
         for finished_at in [SystemTime::UNIX_EPOCH - year, SystemTime::UNIX_EPOCH + year * 100_000] {
@@ -365,7 +407,7 @@ mod tests {
             let json = line(&record, AccessLogFormat::Json, true);
             prop_assert_eq!(json.matches('\n').count(), 1);
             let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(object.len(), 33);
+            prop_assert_eq!(object.len(), 39);
         }
     }
 }

@@ -165,6 +165,8 @@ pub(crate) struct Record<'a> {
     pub(crate) viewer: SocketAddr,
     /// The method as sent.
     pub(crate) method: &'a [u8],
+    /// The distribution's id; empty when none was found.
+    pub(crate) distribution_id: &'a str,
     /// The distribution's domain name; empty when none was found.
     pub(crate) distribution_domain_name: &'a str,
     /// The path as sent, without the query.
@@ -213,6 +215,21 @@ pub(crate) struct Record<'a> {
     pub(crate) range_start: Option<u64>,
     /// Where it ends.
     pub(crate) range_end: Option<u64>,
+    /// How long its parts took.
+    pub(crate) phases: Phases,
+}
+
+/// How long the parts of a request took, as far as there were such parts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Phases {
+    /// The TLS handshake, which the first request on a connection waited for.
+    pub(crate) tls_handshake: Option<Duration>,
+    /// From the first byte of the head until it was read; measured only for a log that tells.
+    pub(crate) head_read: Option<Duration>,
+    /// Opening connections to the origin.
+    pub(crate) origin_connect: Option<Duration>,
+    /// From the request's end towards the origin to the first byte of its response.
+    pub(crate) origin_first_byte: Option<Duration>,
 }
 
 impl Record<'_> {

@@ -45,6 +45,8 @@ fn record(request_id: &str) -> Record<'_> {
         content_length: Some(78),
         range_start: None,
         range_end: None,
+        distribution_id: "E1",
+        phases: Phases::default(),
     }
 }
 

@@ -21,6 +21,11 @@ impl Count {
     }
 }
 
+/// A time in microseconds.
+pub(super) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// The upper ends of a histogram's buckets, as microseconds and as Prometheus shows them: from an
 /// edge's own answers to the default origin timeouts and beyond.
 pub(super) const BUCKETS: [(u64, &str); 14] = [
@@ -50,7 +55,7 @@ pub(super) struct Histogram {
 
 impl Histogram {
     pub(super) fn observe(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(time);
         let bucket = BUCKETS.iter().position(|(end, _)| micros <= *end).unwrap_or(BUCKETS.len());
         self.buckets[bucket].add(1);
         self.sum_micros.add(micros);

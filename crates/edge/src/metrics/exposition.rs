@@ -46,6 +46,17 @@ fn distributions(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
         let labels = [("distribution", &**distribution)];
         page.sample("mantlet_viewer_sent_bytes_total", &labels, total.bytes_to_viewers);
     }
+    origin_first_bytes(page, &totals);
+}
+
+fn origin_first_bytes(page: &mut Page, totals: &BTreeMap<Arc<str>, Total>) {
+    let name = "mantlet_distribution_origin_first_byte_seconds";
+    page.family(name, "summary", "As mantlet_origin_first_byte_seconds, by distribution.");
+    for (distribution, total) in totals {
+        let labels = [("distribution", &**distribution)];
+        page.sample(&format!("{name}_sum"), &labels, Seconds(total.origin_first_byte_micros));
+        page.sample(&format!("{name}_count"), &labels, total.origin_answers);
+    }
 }
 
 /// A distribution's counts over all threads.
@@ -54,6 +65,8 @@ struct Total {
     requests: [u64; STATUS_CLASSES.len()],
     bytes_from_viewers: u64,
     bytes_to_viewers: u64,
+    origin_answers: u64,
+    origin_first_byte_micros: u64,
 }
 
 impl Total {
@@ -63,6 +76,9 @@ impl Total {
         }
         self.bytes_from_viewers += counts.bytes_from_viewers.get();
         self.bytes_to_viewers += counts.bytes_to_viewers.get();
+        self.origin_answers += counts.origin_answers.get();
+        self.origin_first_byte_micros =
+            self.origin_first_byte_micros.wrapping_add(counts.origin_first_byte_micros.get());
     }
 }
 
@@ -179,8 +195,7 @@ impl Page {
             up_to_here += count;
             self.sample(&format!("{name}_bucket"), &[("le", end)], up_to_here);
         }
-        let seconds = format_args!("{}.{:06}", sum_micros / 1_000_000, sum_micros % 1_000_000).to_string();
-        self.sample(&format!("{name}_sum"), &[], seconds);
+        self.sample(&format!("{name}_sum"), &[], Seconds(sum_micros));
         self.sample(&format!("{name}_count"), &[], up_to_here);
     }
 
@@ -203,6 +218,15 @@ impl Page {
     fn append(&mut self, text: impl Display) {
         // Writing into memory cannot fail.
         let _ = write!(self.text, "{text}");
+    }
+}
+
+/// Microseconds as Prometheus wants them.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
     }
 }
 

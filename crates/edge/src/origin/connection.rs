@@ -18,9 +18,9 @@ use crate::transport::Transport;
 /// What a connection is to; connections to equal endpoints are interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
-    pub(super) address: OriginAddress,
-    pub(super) port: u16,
-    pub(super) tls: Option<TlsNames>,
+    pub(crate) address: OriginAddress,
+    pub(crate) port: u16,
+    pub(crate) tls: Option<TlsNames>,
 }
 
 /// A connection to an origin.

@@ -6,6 +6,7 @@
 //! - `tls`: whom HTTPS origins must prove to be;
 //! - `exchange`: attempts and retries;
 //! - `attempt`: one request and one response on one connection, both bodies streaming;
+//! - `request_head`: what the origin is asked, and where that goes;
 //! - `failure`: what can go wrong, and what the viewer and the log are told.
 
 mod attempt;
@@ -13,9 +14,11 @@ mod connection;
 mod exchange;
 mod failure;
 mod pool;
+mod request_head;
 mod tls;
 
 pub(crate) use exchange::{OriginExchange, send};
 pub(crate) use failure::OriginFailure;
 pub(crate) use pool::Origins;
+pub(crate) use request_head::{OriginRequestHead, endpoint};
 pub use tls::{OriginRoots, OriginRootsError};

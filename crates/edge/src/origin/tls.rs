@@ -88,8 +88,8 @@ impl OriginRoots {
 /// The names that an origin's certificate may be for: the origin's domain, or the Host that is
 /// forwarded ("HTTP 502 status code", SSL/TLS negotiation failure). The forwarded one is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TlsNames {
-    pub(super) sni: ServerName<'static>,
+pub(crate) struct TlsNames {
+    pub(crate) sni: ServerName<'static>,
     pub(super) other: Option<ServerName<'static>>,
 }
 

@@ -7,13 +7,14 @@ mod http2_head;
 mod request;
 mod response;
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 
 use behavior::Scheme;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use request::refusal;
-pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest};
+pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
 
 use crate::thread::Thread;
@@ -29,7 +30,7 @@ pub(crate) async fn serve(
 ) {
     match scheme {
         Scheme::Http => {
-            let peer = Peer { address, scheme, tls: None };
+            let peer = Peer { address, scheme, tls: None, tls_handshake: Cell::default() };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
@@ -39,6 +40,7 @@ pub(crate) async fn serve(
 
 async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr) {
     let Some(tls) = &thread.common.tls else { return };
+    let begun_at = Instant::now();
     let prepared = thread.prepared();
     let (stream, facts) = match tls.accept(stream, &prepared).await {
         Ok(accepted) => accepted,
@@ -51,7 +53,8 @@ async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: Soc
     drop(prepared);
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
-    let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts) };
+    let tls_handshake = Cell::new(Some(begun_at.elapsed()));
+    let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts), tls_handshake };
     match alpn {
         Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,

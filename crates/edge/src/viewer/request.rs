@@ -1,6 +1,8 @@
 //! What a viewer asks for, whatever version it speaks.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use behavior::{EdgeError, HttpVersion, Scheme};
 use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
@@ -14,6 +16,8 @@ pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     pub(crate) scheme: Scheme,
     pub(crate) tls: Option<TlsFacts>,
+    /// How long the TLS handshake took, until the first request has told it.
+    pub(crate) tls_handshake: Cell<Option<Duration>>,
 }
 
 /// A viewer's request. Its head has been through `http1`, whatever version it came in, so there is one
@@ -54,7 +58,7 @@ impl<'a> ViewerRequest<'a> {
 }
 
 /// What a viewer is told of a head that `http1` refuses.
-pub(super) fn refusal(error: RequestError) -> EdgeError {
+pub(crate) fn refusal(error: RequestError) -> EdgeError {
     match error.status() {
         414 => EdgeError::UriTooLong,
         494 => EdgeError::HeaderTooLarge,

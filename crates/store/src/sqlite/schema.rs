@@ -8,8 +8,10 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::SqliteOptions;
+use super::reader::current_revision;
 use crate::error::OpenError;
 use crate::limits::{BUSY_DURATION, PREPARED_STATEMENTS_MAX, WRITE_AHEAD_LOG_BYTES_MAX};
+use crate::record::Revision;
 
 /// In the file's header, where `file` and SQLite look for whose it is: "Mntl".
 const APPLICATION_ID: u32 = 0x4d6e_746c;
@@ -60,6 +62,14 @@ pub(super) fn open(path: &Path, options: SqliteOptions) -> Result<Connection, Op
     check_whole(path, &connection)?;
     configure_writer(&connection, options).map_err(unusable)?;
     Ok(connection)
+}
+
+/// The revision of a store that is there, of which nothing is changed.
+pub(super) fn look_into(path: &Path) -> Result<Revision, OpenError> {
+    let unusable = |error| open_error(path, error);
+    let connection = connect(path).map_err(unusable)?;
+    check_identity(path, &connection)?;
+    current_revision(&connection).map_err(unusable)
 }
 
 /// A connection as both the writer and readers have it.

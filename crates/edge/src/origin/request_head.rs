@@ -1,0 +1,122 @@
+//! The head of an origin request: written by the edge for the origin, and by [`explain`](crate::explain)
+//! for whoever asks what it would be.
+
+use behavior::{
+    DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, origin_query, write_origin_fields,
+};
+use edge_config::{LinkedCacheBehavior, Method, Origin, OriginAddress, OriginProtocolPolicy};
+use http1::{BodyFraming, HeadWriter, WriteError, decimal};
+use smallvec::SmallVec;
+
+use super::OriginFailure;
+use super::connection::Endpoint;
+use super::tls::TlsNames;
+use crate::viewer::ViewerRequest;
+
+/// A host that goes to an origin; most fit without the heap.
+pub(crate) type HostText = SmallVec<[u8; 64]>;
+
+/// What becomes an origin request.
+#[derive(Clone, Copy)]
+pub(crate) struct OriginRequestHead<'a, 'r> {
+    pub(crate) request: &'a ViewerRequest<'r>,
+    pub(crate) cache_behavior: &'a LinkedCacheBehavior,
+    pub(crate) method: Method,
+    pub(crate) request_id: &'a str,
+    pub(crate) via_id: &'a str,
+}
+
+impl OriginRequestHead<'_, '_> {
+    /// Writes the head, tells `notes` of each field, and returns the Host in it.
+    pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        notes: &mut impl OriginFieldSink,
+    ) -> Result<HostText, WriteError> {
+        let (request, cache_behavior) = (self.request, self.cache_behavior);
+        let query = origin_query(cache_behavior, request.head.query());
+        let (method, prefix, path) = (self.method.as_str(), &cache_behavior.origin.path, request.head.path());
+        let writer = HeadWriter::request(out, method, prefix, path, query.as_deref())?;
+        let mut sink = OriginHead { writer, outcome: Ok(()), host: HostText::new(), notes };
+        let origin_request = OriginRequest {
+            cache_behavior,
+            method: self.method,
+            host: request.head.host().text,
+            scheme: request.peer.scheme,
+            version: request.version,
+            viewer: request.peer.address,
+            request_id: self.request_id,
+            via_id: self.via_id,
+        };
+        write_origin_fields(&origin_request, request.fields(), &mut sink);
+        sink.outcome?;
+        sink.sent("Connection", &[b"Keep-Alive"], SentBy::Edge);
+        sink.write_framing(request.framing, self.method)?;
+        sink.outcome?;
+        sink.writer.finish();
+        Ok(sink.host)
+    }
+}
+
+/// The origin request's head on its way out.
+struct OriginHead<'a, N> {
+    writer: HeadWriter<'a, Vec<u8>>,
+    outcome: Result<(), WriteError>,
+    host: HostText,
+    notes: &'a mut N,
+}
+
+impl<N: OriginFieldSink> OriginHead<'_, N> {
+    fn write_framing(&mut self, framing: BodyFraming, method: Method) -> Result<(), WriteError> {
+        let length = match framing {
+            BodyFraming::Length(length) => length,
+            BodyFraming::Chunked => {
+                self.notes.sent("Transfer-Encoding", &[b"chunked"], SentBy::Edge);
+                return self.writer.transfer_encoding_chunked();
+            }
+            // RFC 9110 section 8.6: a method that expects a body should say that there is none; some
+            // origins answer 411 otherwise.
+            BodyFraming::None if matches!(method, Method::Post | Method::Put | Method::Patch) => 0,
+            BodyFraming::None | BodyFraming::UntilClose => return Ok(()),
+        };
+        self.notes.sent("Content-Length", &[decimal(length).as_ref()], SentBy::Edge);
+        self.writer.content_length(length)
+    }
+}
+
+impl<N: OriginFieldSink> OriginFieldSink for OriginHead<'_, N> {
+    fn sent(&mut self, name: &str, value: &[&[u8]], by: SentBy) {
+        if name.eq_ignore_ascii_case("host") {
+            self.host.clear();
+            for part in value {
+                self.host.extend_from_slice(part);
+            }
+        }
+        let written = self.writer.field_of_parts(name.as_bytes(), value);
+        self.outcome = self.outcome.and(written);
+        self.notes.sent(name, value, by);
+    }
+
+    fn dropped(&mut self, name: &str, value: &[u8], by: DroppedBy) {
+        self.notes.dropped(name, value, by);
+    }
+}
+
+/// Where a request with this Host goes.
+pub(crate) fn endpoint(origin: &Origin, scheme: Scheme, host: &[u8]) -> Result<Endpoint, OriginFailure> {
+    let is_https = match origin.protocol_policy {
+        OriginProtocolPolicy::HttpOnly => false,
+        OriginProtocolPolicy::HttpsOnly => true,
+        OriginProtocolPolicy::MatchViewer => scheme == Scheme::Https,
+    };
+    let address = origin.address.clone();
+    if !is_https {
+        return Ok(Endpoint { address, port: origin.http_port, tls: None });
+    }
+    let own_name = match &address {
+        OriginAddress::Name(name) => name.as_str().to_owned(),
+        OriginAddress::Ip(ip) => ip.to_string(),
+    };
+    let names = TlsNames::new(str::from_utf8(host).unwrap_or_default(), &own_name)?;
+    Ok(Endpoint { address, port: origin.https_port, tls: Some(names) })
+}
