@@ -2,8 +2,8 @@
 //!
 //! In the order of a request's life: [`select_cache_behavior`] by path, [`admit_viewer`] by method
 //! and protocol, [`origin_query`] and [`write_origin_fields`] for what the origin gets,
-//! [`write_viewer_fields`] for what the viewer gets back, [`EdgeError`] for what the edge answers
-//! itself.
+//! [`write_viewer_fields`] for what the viewer gets back, with [`AppliedHeaders`] where a response
+//! headers policy has a say, [`EdgeError`] for what the edge answers itself.
 //!
 //! Everything here is a function of its arguments. Header fields come in as an iterator and go out
 //! through a [`FieldSink`], so that the wire decides on their form and nothing is copied twice. Those of
@@ -14,11 +14,13 @@
 //! re-made by the wire and never copied from a message), AWS's shapes, or logs.
 
 mod admit;
+mod cors;
 mod decision;
 mod edge_error;
 mod field;
 mod origin_request;
 mod path;
+mod response_headers;
 mod selection;
 mod viewer_response;
 
@@ -28,7 +30,8 @@ pub use edge_error::{AnswerFormat, EdgeError};
 pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
 pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
-pub use viewer_response::{ViewerResponse, XCache, write_viewer_fields};
+pub use response_headers::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
+pub use viewer_response::{ViewerResponse, XCache, write_edge_fields, write_viewer_fields};
 
 /// How the viewer reached the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +143,7 @@ mod tests {
                 allowed_methods: MethodSet::ALL,
                 cache_policy: CachePolicySource::Id("disabled".into()),
                 origin_request_policy: Some(OriginRequestPolicySource::Id("all".into())),
+                response_headers_policy: None,
             }],
         });
         let change = |kind, id, bundle| Change {

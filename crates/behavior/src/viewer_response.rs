@@ -2,8 +2,8 @@
 
 use edge_config::{LinkedCacheBehavior, NameSelection};
 
-use crate::HttpVersion;
 use crate::field::{FieldSink, ResponseField, classify_response_field, has_nominations, is_nominated};
+use crate::{AppliedHeaders, HttpVersion};
 
 /// What `X-Cache` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +46,30 @@ pub struct ViewerResponse<'a> {
     pub via_id: &'a str,
     /// The edge's location.
     pub pop: &'a str,
+    /// The cache behavior's response headers policy, where it has one.
+    pub headers: Option<AppliedHeaders<'a>>,
 }
 
 impl ViewerResponse<'_> {
+    /// Writes what the response says, as far as the response headers policy lets it.
+    fn write_fields<'f>(
+        &self,
+        fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
+        sink: &mut impl FieldSink,
+    ) {
+        match &self.headers {
+            None => fields.for_each(|(name, value)| sink.field(name, &[value])),
+            Some(headers) => headers.write(fields, sink),
+        }
+    }
+
+    /// Whether the edge has to write a `Date`, too: there is none, or the policy takes it.
+    pub fn needs_date(&self, has_one: bool) -> bool {
+        self.headers.as_ref().map_or(!has_one, |headers| headers.needs_date(has_one))
+    }
+
     /// The headers that every response has, edge-made ones included.
-    pub fn write_own_fields(&self, sink: &mut impl FieldSink) {
+    fn write_own_fields(&self, sink: &mut impl FieldSink) {
         sink.field("X-Cache", &[self.x_cache.as_str().as_bytes()]);
         // RFC 9110 section 7.6.3: the version in which the message was received, from the origin here.
         let version = HttpVersion::Http11.as_str();
@@ -63,7 +82,7 @@ impl ViewerResponse<'_> {
     }
 }
 
-/// Writes the header fields of a response, all but those of framing.
+/// Writes the header fields of the origin's response, all but those of framing.
 pub fn write_viewer_fields<'a>(
     cache_behavior: &LinkedCacheBehavior,
     response: &ViewerResponse<'_>,
@@ -73,16 +92,25 @@ pub fn write_viewer_fields<'a>(
     let nominations = has_nominations(fields.clone());
     let cookies = forwards_cookies(cache_behavior);
     let connection_fields = fields.clone();
-    for (name, value) in fields {
+    let passing = fields.filter(|(name, _)| {
         let passes = match classify_response_field(name) {
             ResponseField::Ordinary => true,
             ResponseField::SetCookie => cookies,
             ResponseField::Dropped => false,
         };
-        if passes && !(nominations && is_nominated(name, connection_fields.clone())) {
-            sink.field(name, &[value]);
-        }
-    }
+        passes && !(nominations && is_nominated(name, connection_fields.clone()))
+    });
+    response.write_fields(passing, sink);
+    response.write_own_fields(sink);
+}
+
+/// Writes the header fields of a response that the edge makes, all but those of framing.
+pub fn write_edge_fields<'a>(
+    response: &ViewerResponse<'_>,
+    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    sink: &mut impl FieldSink,
+) {
+    response.write_fields(fields, sink);
     response.write_own_fields(sink);
 }
 
@@ -98,8 +126,13 @@ mod tests {
     use super::*;
     use crate::tests::{Fields, distribution};
 
-    const RESPONSE: ViewerResponse<'static> =
-        ViewerResponse { x_cache: XCache::Miss, request_id: "id", via_id: "abc", pop: "LOC1-P1" };
+    const RESPONSE: ViewerResponse<'static> = ViewerResponse {
+        x_cache: XCache::Miss,
+        request_id: "id",
+        via_id: "abc",
+        pop: "LOC1-P1",
+        headers: None,
+    };
     const OWN: &str = "X-Cache: Miss from cloudfront\nVia: 1.1 abc.cloudfront.net (CloudFront)\n\
                        X-Amz-Cf-Pop: LOC1-P1\nX-Amz-Cf-Id: id\n";
 

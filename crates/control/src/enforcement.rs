@@ -154,7 +154,6 @@ fn unenforced_cache_behavior_settings(config: &DistributionConfig, snapshot: &Sn
         ("caching", caches),
         ("Compress", any(|settings| settings.compress == Some(true))),
         ("SmoothStreaming", any(|settings| settings.smooth_streaming == Some(true))),
-        ("ResponseHeadersPolicyId", any(|settings| is_given(settings.response_headers_policy_id.as_deref()))),
         ("RealtimeLogConfigArn", any(|settings| is_given(settings.realtime_log_config_arn.as_deref()))),
         ("GrpcConfig", any(|settings| settings.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled))),
     ])

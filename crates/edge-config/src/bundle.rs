@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AliasName, CachePolicy, Certificate, GeoRestriction, HostName, MethodSet, OriginRequestPolicy,
-    PathPattern, ResourceId, ResourceKind,
+    PathPattern, ResourceId, ResourceKind, ResponseHeadersPolicy,
 };
 
 /// What this build of the edge can enforce. A bundle that needs more is rejected, alone.
@@ -16,9 +16,11 @@ pub const CAPABILITIES: &[&str] = &[
     "distribution-certificate/1",
     "geo-restriction/1",
     "tls-1.2-2025/1",
+    "distribution-response-headers/1",
     "cache-policy/1",
     "origin-request-policy/1",
     "forwarded-values/1",
+    "response-headers-policy/1",
 ];
 
 /// One resource, compiled.
@@ -30,6 +32,8 @@ pub enum Bundle {
     CachePolicy(CachePolicy),
     /// An origin request policy.
     OriginRequestPolicy(OriginRequestPolicy),
+    /// A response headers policy.
+    ResponseHeadersPolicy(ResponseHeadersPolicy),
     /// A certificate.
     Certificate(Certificate),
 }
@@ -70,6 +74,7 @@ impl Bundle {
             Self::Distribution(_) => ResourceKind::Distribution,
             Self::CachePolicy(_) => ResourceKind::CachePolicy,
             Self::OriginRequestPolicy(_) => ResourceKind::OriginRequestPolicy,
+            Self::ResponseHeadersPolicy(_) => ResourceKind::ResponseHeadersPolicy,
             Self::Certificate(_) => ResourceKind::Certificate,
         }
     }
@@ -80,6 +85,7 @@ impl Bundle {
             Self::Distribution(distribution) => distribution.capabilities(),
             Self::CachePolicy(_) => vec!["cache-policy/1"],
             Self::OriginRequestPolicy(_) => vec!["origin-request-policy/1"],
+            Self::ResponseHeadersPolicy(_) => vec!["response-headers-policy/1"],
             Self::Certificate(_) => vec!["certificate/1"],
         }
     }
@@ -88,7 +94,10 @@ impl Bundle {
     pub fn references(&self) -> Vec<ResourceId> {
         match self {
             Self::Distribution(distribution) => distribution.references(),
-            Self::CachePolicy(_) | Self::OriginRequestPolicy(_) | Self::Certificate(_) => Vec::new(),
+            Self::CachePolicy(_)
+            | Self::OriginRequestPolicy(_)
+            | Self::ResponseHeadersPolicy(_)
+            | Self::Certificate(_) => Vec::new(),
         }
     }
 
@@ -139,8 +148,10 @@ impl Distribution {
     fn capabilities(&self) -> Vec<&'static str> {
         let forwards_values =
             |behavior: &CacheBehavior| matches!(behavior.cache_policy, CachePolicySource::Inline(_));
+        let sets_headers = |behavior: &CacheBehavior| behavior.response_headers_policy.is_some();
         let optional = [
             ("distribution-certificate/1", self.certificate.is_some()),
+            ("distribution-response-headers/1", self.cache_behaviors.iter().any(sets_headers)),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
             ("geo-restriction/1", self.geo_restriction.is_some()),
             ("tls-1.2-2025/1", self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025),
@@ -285,6 +296,9 @@ pub struct CacheBehavior {
     pub cache_policy: CachePolicySource,
     /// What else the origin gets, if anything.
     pub origin_request_policy: Option<OriginRequestPolicySource>,
+    /// The id of the response headers policy, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_headers_policy: Option<String>,
 }
 
 impl CacheBehavior {
@@ -299,6 +313,9 @@ impl CacheBehavior {
             }
             Some(OriginRequestPolicySource::Inline(_)) | None => None,
         };
-        cache_policy.into_iter().chain(origin_request_policy)
+        let response_headers_policy = self.response_headers_policy.as_ref();
+        let response_headers_policy =
+            response_headers_policy.map(|id| ResourceId::new(ResourceKind::ResponseHeadersPolicy, id));
+        cache_policy.into_iter().chain(origin_request_policy).chain(response_headers_policy)
     }
 }

@@ -22,6 +22,7 @@ mod method;
 mod path_pattern;
 mod policy;
 mod resource;
+mod response_headers_policy;
 mod snapshot;
 mod wildcard;
 
@@ -39,5 +40,8 @@ pub use method::{Method, MethodSet};
 pub use path_pattern::{PathPattern, PathPatternError};
 pub use policy::{CachePolicy, HeaderSelection, NameSelection, OriginRequestPolicy};
 pub use resource::{ResourceId, ResourceKind, Revision};
+pub use response_headers_policy::{
+    CorsHeaders, ResponseHeader, ResponseHeadersPolicy, ServerTimingHeader, is_protected_header,
+};
 pub use snapshot::{LinkedCacheBehavior, LinkedDistribution, Snapshot};
 pub use wildcard::matches_wildcards;

@@ -321,6 +321,16 @@ fn link_cache_behavior(
             Some(policy)
         }
     };
+    let response_headers_policy = match &cache_behavior.response_headers_policy {
+        None => None,
+        Some(id) => {
+            let (revision, policy) = snapshot
+                .response_headers_policy(id)
+                .ok_or_else(|| unknown(ResourceKind::ResponseHeadersPolicy, id))?;
+            newer(revision);
+            Some(policy)
+        }
+    };
     Ok(LinkedCacheBehavior {
         path_pattern: cache_behavior.path_pattern.clone(),
         origin: Arc::clone(origin),
@@ -329,6 +339,7 @@ fn link_cache_behavior(
         cloudfront_headers: cloudfront_headers(&cache_policy, origin_request_policy.as_deref()),
         cache_policy,
         origin_request_policy,
+        response_headers_policy,
     })
 }
 
@@ -355,7 +366,8 @@ mod tests {
     use super::*;
     use crate::{
         CachePolicy, Certificate, HostName, MethodSet, MinimumProtocolVersion, OriginAddress,
-        OriginProtocolPolicy, OriginRequestPolicy, SealedPrivateKey, ViewerProtocolPolicy,
+        OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, SealedPrivateKey,
+        ViewerProtocolPolicy,
     };
 
     fn policy(id: &str, revision: u64, min_ttl_seconds: u64) -> Change {
@@ -409,6 +421,7 @@ mod tests {
                 allowed_methods: MethodSet::ALL,
                 cache_policy: CachePolicySource::Id("policy".into()),
                 origin_request_policy: None,
+                response_headers_policy: None,
             }],
         }
     }
@@ -551,6 +564,35 @@ mod tests {
         assert_eq!(of(&after).revision, Revision(3), "counts for Deployed");
         assert_eq!(of(&before).certificate.as_ref().unwrap().certificate.chain[0].as_slice(), b"old");
         assert_eq!(after.certificates().count(), 1);
+    }
+
+    #[test]
+    fn a_response_headers_policy_reaches_its_users_and_needs_an_edge_that_enforces_it() {
+        let with = |removed: &str, revision| {
+            let policy =
+                ResponseHeadersPolicy { removed_headers: vec![removed.into()], ..Default::default() };
+            let bundle = Bundle::ResponseHeadersPolicy(policy);
+            change(ResourceKind::ResponseHeadersPolicy, "headers", revision, Some(bundle))
+        };
+        let mut described = described("e1", "a.test");
+        described.cache_behaviors[0].response_headers_policy = Some("headers".into());
+        let bundle = Bundle::Distribution(described);
+        let bytes = String::from_utf8(bundle.encode()).unwrap();
+        assert!(bytes.contains("distribution-response-headers/1"), "{bytes}");
+        let user = change(ResourceKind::Distribution, "e1", 2, Some(bundle));
+
+        let alone = [policy("policy", 1, 0), user.clone()];
+        let missing = ResourceId::new(ResourceKind::ResponseHeadersPolicy, "headers");
+        check_rejected(&Snapshot::default(), &alone, &LinkError::UnknownReference(missing));
+
+        let before = linked(&Snapshot::default(), &[policy("policy", 1, 0), with("Server", 1), user]);
+        let after = linked(&before, &[with("Vary", 3)]);
+        let found = after.distribution("e1").unwrap();
+        let headers = found.default_cache_behavior.response_headers_policy.as_ref().unwrap();
+        assert_eq!(
+            (headers.removed_headers.as_slice(), found.revision),
+            (["Vary".to_owned()].as_slice(), Revision(3))
+        );
     }
 
     #[test]

@@ -24,14 +24,21 @@ pub enum ResourceKind {
     CachePolicy,
     /// An origin request policy, managed or custom.
     OriginRequestPolicy,
+    /// A response headers policy, managed or custom.
+    ResponseHeadersPolicy,
     /// A distribution.
     Distribution,
 }
 
 impl ResourceKind {
     /// Every kind, in the order in which they are linked: what is referred to comes first.
-    pub const ALL: [Self; 4] =
-        [Self::Certificate, Self::CachePolicy, Self::OriginRequestPolicy, Self::Distribution];
+    pub const ALL: [Self; 5] = [
+        Self::Certificate,
+        Self::CachePolicy,
+        Self::OriginRequestPolicy,
+        Self::ResponseHeadersPolicy,
+        Self::Distribution,
+    ];
 
     /// The kind's name in keys and logs.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +46,7 @@ impl ResourceKind {
             Self::Certificate => "certificate",
             Self::CachePolicy => "cache-policy",
             Self::OriginRequestPolicy => "origin-request-policy",
+            Self::ResponseHeadersPolicy => "response-headers-policy",
             Self::Distribution => "distribution",
         }
     }

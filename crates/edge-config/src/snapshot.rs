@@ -6,8 +6,8 @@ use imbl::{HashMap, OrdSet};
 
 use crate::{
     AliasName, Bundle, CachePolicy, CloudFrontHeaders, GeoRestriction, LinkedCertificate, MethodSet,
-    MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind, Revision,
-    ViewerProtocolPolicy,
+    MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
+    ResponseHeadersPolicy, Revision, ViewerProtocolPolicy,
 };
 
 /// A bundle and the revision that it is of.
@@ -125,6 +125,14 @@ impl Snapshot {
             _ => None,
         }
     }
+
+    pub(crate) fn response_headers_policy(&self, id: &str) -> Option<(Revision, Arc<ResponseHeadersPolicy>)> {
+        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::ResponseHeadersPolicy, id))?;
+        match &**bundle {
+            Bundle::ResponseHeadersPolicy(policy) => Some((revision, Arc::new(policy.clone()))),
+            _ => None,
+        }
+    }
 }
 
 /// A distribution with everything that it refers to in place.
@@ -182,4 +190,6 @@ pub struct LinkedCacheBehavior {
     pub origin_request_policy: Option<Arc<OriginRequestPolicy>>,
     /// Which headers that the edge makes either policy asks for.
     pub cloudfront_headers: CloudFrontHeaders,
+    /// What the viewer gets beside what the origin answers.
+    pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
 }

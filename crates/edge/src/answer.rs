@@ -1,11 +1,17 @@
 //! What the edge answers itself: the one place where failures become responses.
 
-use behavior::{AnswerFormat, EdgeError, FieldSink, ViewerResponse, XCache, redirect_location};
+use behavior::{
+    AnswerFormat, AppliedHeaders, EdgeError, FieldSink, ViewerResponse, XCache, redirect_location,
+    select_cache_behavior, write_edge_fields,
+};
+use edge_config::LinkedDistribution;
 use http1::{Method, WriteError};
 
 use crate::access_log::{ErrorType, ResultType};
 use crate::failure::Failure;
 use crate::pipeline::{BrokenOff, ViewerSide};
+use crate::request_id::RequestId;
+use crate::response_headers::{Timing, applied_headers};
 use crate::thread::Thread;
 use crate::transcript::Transcript;
 use crate::viewer::{
@@ -40,7 +46,7 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
         return Err(BrokenOff);
     };
     let answer = EdgeAnswer::error(error, failure.error_type(), request, transcript);
-    answer.send(thread, viewer, transcript).await.map_err(|fault| {
+    answer.send(thread, request, viewer, transcript).await.map_err(|fault| {
         transcript.broke_off(Failure::from(fault).error_type_after_beginning());
         BrokenOff
     })?;
@@ -72,7 +78,7 @@ pub(crate) async fn redirect_to_https<B: RequestBody, W: ResponseWriter>(
         ),
         body_is_sent: head.method() != Method::Head,
     };
-    Ok(answer.send(thread, viewer, transcript).await?)
+    Ok(answer.send(thread, Some(request), viewer, transcript).await?)
 }
 
 /// A response that the edge makes.
@@ -114,6 +120,7 @@ impl EdgeAnswer {
     async fn send<B: RequestBody, W: ResponseWriter>(
         &self,
         thread: &Thread,
+        request: Option<&ViewerRequest<'_>>,
         viewer: &mut ViewerSide<'_, B, W>,
         transcript: &mut Transcript<'_>,
     ) -> Result<(), ViewerFault> {
@@ -125,21 +132,23 @@ impl EdgeAnswer {
         };
         let ignores_body = !viewer.body.can_be_passed_over();
         let start = ResponseStart { status: self.status, framing, ignores_body };
-        let request_id = transcript.id;
+        let (id, date) = (transcript.id, thread.date());
+        let distribution = transcript.distribution.as_deref();
+        let own = ViewerResponse {
+            x_cache: self.x_cache,
+            request_id: id.as_str(),
+            via_id: &thread.common.via_id,
+            pop: &thread.common.pop,
+            headers: headers_of_answer(thread, distribution, request, &id),
+        };
+        let fields: [(&str, &[u8]); 3] =
+            [("Server", b"CloudFront"), ("Date", &date), ("Content-Type", self.content_type.as_bytes())];
+        let location = self.location.as_ref().map(|location| ("Location", location.as_bytes()));
         let begun = viewer.response.begin(start, |sink| {
-            sink.field("Server", &[b"CloudFront"]);
-            sink.field("Date", &[&thread.date()]);
-            sink.field("Content-Type", &[self.content_type.as_bytes()]);
-            if let Some(location) = &self.location {
-                sink.field("Location", &[location.as_bytes()]);
+            write_edge_fields(&own, fields.into_iter().chain(location), sink);
+            if own.needs_date(true) {
+                sink.field("Date", &[&date]);
             }
-            let own = ViewerResponse {
-                x_cache: self.x_cache,
-                request_id: request_id.as_str(),
-                via_id: &thread.common.via_id,
-                pop: &thread.common.pop,
-            };
-            own.write_own_fields(sink);
         });
         if let Err(error) = begun {
             return Err(unwritable(error));
@@ -149,6 +158,20 @@ impl EdgeAnswer {
         let body = if self.body_is_sent { self.body.as_bytes() } else { b"" };
         viewer.response.write(body, true, viewer.alarm).await
     }
+}
+
+/// What the response headers policy of the request's cache behavior makes of the edge's own answer, so
+/// that a page of another origin can read it.
+fn headers_of_answer<'a>(
+    thread: &'a Thread,
+    distribution: Option<&'a LinkedDistribution>,
+    request: Option<&ViewerRequest<'a>>,
+    id: &'a RequestId,
+) -> Option<AppliedHeaders<'a>> {
+    let request = request?;
+    let cache_behavior = select_cache_behavior(distribution?, request.head.path()).ok()?;
+    let timing = || Timing { upstream: None, downstream_first_byte: request.received_at.elapsed() };
+    applied_headers(thread, cache_behavior, request, id, timing).map(AppliedHeaders::for_edge_answer)
 }
 
 /// Everything above is the edge's own or was validated; where it still cannot be written, nothing can.

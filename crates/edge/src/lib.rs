@@ -35,6 +35,7 @@ mod pipeline;
 mod preparation;
 mod request_id;
 mod resolver;
+mod response_headers;
 mod shared;
 mod thread;
 mod tls;

@@ -21,6 +21,15 @@ impl RequestId {
     pub(crate) fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// A random number that goes with the request.
+    pub(crate) fn sample(&self) -> u32 {
+        let mut random = [0; 6];
+        // Eight characters are exactly six bytes.
+        let _: Result<usize, _> = URL_SAFE.decode_slice(&self.0[..8], &mut random);
+        let [first, second, third, fourth, ..] = random;
+        u32::from_le_bytes([first, second, third, fourth])
+    }
 }
 
 /// A thread's source of ids.
@@ -68,5 +77,12 @@ mod tests {
         let made: HashSet<String> = (0..1000).map(|_| ids.next().as_str().to_owned()).collect();
         assert_eq!(made.len(), 1000);
         assert!(made.iter().all(|id| id.len() == ID_CHARACTERS && id.ends_with("==")));
+    }
+
+    #[test]
+    fn samples_spread_over_all_numbers() {
+        let ids = RequestIds::new();
+        let below_half = (0..1000).filter(|_| ids.next().sample() < u32::MAX / 2).count();
+        assert!((400..600).contains(&below_half), "{below_half} of 1000, six deviations away");
     }
 }

@@ -202,6 +202,7 @@ impl Case {
                 .origin_request_policy
                 .as_ref()
                 .map(|_| OriginRequestPolicySource::Id("P1".to_owned())),
+            response_headers_policy: None,
         };
         distribution.cache_behaviors = self.with_patterns(&default);
         let policy = self.origin_request_policy.clone().unwrap_or_default();

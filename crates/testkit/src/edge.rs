@@ -170,6 +170,7 @@ pub fn all_viewer_cache_behavior(origin: &Origin) -> CacheBehavior {
         allowed_methods: MethodSet::ALL,
         cache_policy: CachePolicySource::Id(CACHING_DISABLED.to_owned()),
         origin_request_policy: Some(OriginRequestPolicySource::Id(ALL_VIEWER.to_owned())),
+        response_headers_policy: None,
     }
 }
 

@@ -14,7 +14,10 @@ use edge_config::{
 };
 
 use self::forwarded_values::{compile_forwarded_values, forwards_all_headers, origin_request_policy_of};
-pub(crate) use self::policies::{compile_cache_policy, compile_origin_request_policy};
+pub(crate) use self::policies::{
+    compile_cache_policy, compile_managed_response_headers_policy, compile_origin_request_policy,
+    compile_response_headers_policy,
+};
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
 use crate::certificates::viewer_certificate::certificate_id;
 use crate::errors::invalid_argument;
@@ -138,6 +141,7 @@ fn compile_cache_behavior(
         allowed_methods: compile_methods(settings),
         cache_policy,
         origin_request_policy,
+        response_headers_policy: policy_id(settings.response_headers_policy_id.as_deref()).map(str::to_owned),
     })
 }
 

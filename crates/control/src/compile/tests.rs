@@ -184,3 +184,87 @@ fn every_managed_policy_compiles_to_what_its_table_says() {
     assert_eq!(all_viewer.headers, edge_config::HeaderSelection::AllViewer);
     assert_eq!((all_viewer.cookies, all_viewer.query_strings), (NameSelection::All, NameSelection::All));
 }
+
+#[test]
+fn a_response_headers_policy_becomes_what_edges_add_and_remove() {
+    use aws_api::cloudfront::{
+        FrameOptionsList, ResponseHeadersPolicyAccessControlAllowMethods,
+        ResponseHeadersPolicyAccessControlAllowMethodsValues as AllowedMethod, ResponseHeadersPolicyConfig,
+        ResponseHeadersPolicyContentSecurityPolicy, ResponseHeadersPolicyCorsConfig,
+        ResponseHeadersPolicyCustomHeader, ResponseHeadersPolicyCustomHeadersConfig,
+        ResponseHeadersPolicyFrameOptions, ResponseHeadersPolicyRemoveHeader,
+        ResponseHeadersPolicyRemoveHeadersConfig, ResponseHeadersPolicySecurityHeadersConfig,
+        ResponseHeadersPolicyServerTimingHeadersConfig, ResponseHeadersPolicyStrictTransportSecurity,
+        ResponseHeadersPolicyXSSProtection,
+    };
+    let security = ResponseHeadersPolicySecurityHeadersConfig {
+        strict_transport_security: Some(ResponseHeadersPolicyStrictTransportSecurity {
+            r#override: true,
+            include_subdomains: Some(true),
+            preload: Some(true),
+            access_control_max_age_sec: 60,
+        }),
+        xss_protection: Some(ResponseHeadersPolicyXSSProtection {
+            protection: true,
+            report_uri: Some("/report".to_owned()),
+            ..ResponseHeadersPolicyXSSProtection::default()
+        }),
+        frame_options: Some(ResponseHeadersPolicyFrameOptions {
+            r#override: false,
+            frame_option: FrameOptionsList::Deny,
+        }),
+        content_security_policy: Some(ResponseHeadersPolicyContentSecurityPolicy {
+            r#override: false,
+            content_security_policy: "default-src 'self'".to_owned(),
+        }),
+        ..ResponseHeadersPolicySecurityHeadersConfig::default()
+    };
+    let config = ResponseHeadersPolicyConfig {
+        cors_config: Some(ResponseHeadersPolicyCorsConfig {
+            access_control_allow_methods: ResponseHeadersPolicyAccessControlAllowMethods::from_items(vec![
+                AllowedMethod::All,
+            ]),
+            access_control_max_age_sec: Some(600),
+            ..ResponseHeadersPolicyCorsConfig::default()
+        }),
+        security_headers_config: Some(security),
+        server_timing_headers_config: Some(ResponseHeadersPolicyServerTimingHeadersConfig {
+            enabled: true,
+            sampling_rate: Some(12.3456),
+        }),
+        custom_headers_config: Some(ResponseHeadersPolicyCustomHeadersConfig::from_items(vec![
+            ResponseHeadersPolicyCustomHeader {
+                header: "X-Custom".to_owned(),
+                value: String::new(),
+                r#override: true,
+            },
+        ])),
+        remove_headers_config: Some(ResponseHeadersPolicyRemoveHeadersConfig::from_items(vec![
+            ResponseHeadersPolicyRemoveHeader { header: "Vary".to_owned() },
+        ])),
+        ..ResponseHeadersPolicyConfig::default()
+    };
+    let Bundle::ResponseHeadersPolicy(policy) = compile_response_headers_policy(&config) else {
+        panic!("no response headers policy")
+    };
+    let headers: Vec<(&str, &str, bool)> = policy
+        .headers
+        .iter()
+        .map(|header| (header.name.as_str(), header.value.as_str(), header.overrides_origin))
+        .collect();
+    assert_eq!(
+        headers,
+        [
+            ("Strict-Transport-Security", "max-age=60; includeSubDomains; preload", true),
+            ("X-Frame-Options", "DENY", false),
+            ("X-XSS-Protection", "1; report=/report", false),
+            ("Content-Security-Policy", "default-src 'self'", false),
+            ("X-Custom", "", true),
+        ]
+    );
+    let cors = policy.cors.unwrap();
+    assert_eq!(cors.allow_methods.join(" "), "DELETE GET HEAD OPTIONS PATCH POST PUT");
+    assert_eq!((cors.max_age_seconds, cors.exposes_to_preflight_alone), (Some(600), false));
+    assert_eq!(policy.removed_headers, ["Vary"]);
+    assert_eq!(policy.server_timing.unwrap().sampled, 123_456);
+}

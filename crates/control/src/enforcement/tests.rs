@@ -204,10 +204,7 @@ fn what_is_only_stored_of_cache_behaviors_is_named() {
     );
     check(|config| behavior(config).compress = Some(true), &["Compress"]);
     check(|config| behavior(config).smooth_streaming = Some(true), &["SmoothStreaming"]);
-    check(
-        |config| behavior(config).response_headers_policy_id = Some("id".to_owned()),
-        &["ResponseHeadersPolicyId"],
-    );
+    check(|config| behavior(config).response_headers_policy_id = Some("id".to_owned()), &[]);
     check(
         |config| behavior(config).realtime_log_config_arn = Some("arn".to_owned()),
         &["RealtimeLogConfigArn"],

@@ -3,8 +3,10 @@
 use edge_config::{Bundle, ResourceId, ResourceKind};
 use store::{CommitError, Condition, Record, StorageError, Store, Transaction, Write};
 
-use super::{cache_policies, origin_request_policies};
-use crate::compile::{compile_cache_policy, compile_origin_request_policy};
+use super::{cache_policies, origin_request_policies, response_headers_policies};
+use crate::compile::{
+    compile_cache_policy, compile_managed_response_headers_policy, compile_origin_request_policy,
+};
 use crate::limits::COMMIT_ATTEMPTS_MAX;
 
 /// Why the managed policies could not be put into the store.
@@ -65,7 +67,11 @@ fn bundles() -> impl Iterator<Item = (ResourceId, Bundle)> {
         let resource = ResourceId::new(ResourceKind::OriginRequestPolicy, policy.id);
         (resource, compile_origin_request_policy(&policy.config))
     });
-    cache_policies.chain(origin_request_policies)
+    let response_headers_policies = response_headers_policies().iter().map(|policy| {
+        let resource = ResourceId::new(ResourceKind::ResponseHeadersPolicy, policy.id);
+        (resource, compile_managed_response_headers_policy(&policy.config))
+    });
+    cache_policies.chain(origin_request_policies).chain(response_headers_policies)
 }
 
 fn holds(record: &Record, write: &Write) -> bool {
@@ -89,7 +95,7 @@ mod tests {
         seed_managed_policies(&store, ACCOUNT).await.unwrap();
         assert_eq!(store.current_revision().await.unwrap(), revision);
         let page = store.range(Range::of_kind_prefix("bundle/")).await.unwrap();
-        assert_eq!(page.records.len(), 11 + 8);
+        assert_eq!(page.records.len(), 11 + 8 + 5);
     }
 
     #[tokio::test]

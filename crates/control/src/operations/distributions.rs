@@ -578,7 +578,10 @@ fn takes_names(bundle: &Bundle) -> bool {
 fn names(bundle: &Bundle) -> Vec<edge_config::AliasName> {
     match bundle {
         Bundle::Distribution(distribution) => distribution.names().collect(),
-        Bundle::CachePolicy(_) | Bundle::OriginRequestPolicy(_) | Bundle::Certificate(_) => Vec::new(),
+        Bundle::CachePolicy(_)
+        | Bundle::OriginRequestPolicy(_)
+        | Bundle::ResponseHeadersPolicy(_)
+        | Bundle::Certificate(_) => Vec::new(),
     }
 }
 
@@ -587,6 +590,7 @@ fn reference_to(resource: &ResourceId) -> Reference {
     let kind = match resource.kind {
         ResourceKind::CachePolicy => Kind::CachePolicy,
         ResourceKind::OriginRequestPolicy => Kind::OriginRequestPolicy,
+        ResourceKind::ResponseHeadersPolicy => Kind::ResponseHeadersPolicy,
         ResourceKind::Distribution => Kind::Distribution,
         ResourceKind::Certificate => Kind::Certificate,
     };

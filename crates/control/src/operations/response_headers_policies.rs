@@ -6,8 +6,10 @@ use aws_api::cloudfront::{
     ResponseHeadersPolicyConfig, ResponseHeadersPolicyList, ResponseHeadersPolicySummary,
     ResponseHeadersPolicyType,
 };
+use edge_config::{Bundle, ResourceKind};
 
 use super::family::family_operations;
+use crate::compile::compile_response_headers_policy;
 use crate::control::{Caller, Control};
 use crate::defaults::policies::complete_response_headers_policy;
 use crate::identifier::new_uuid;
@@ -56,6 +58,10 @@ impl Family for ResponseHeadersPolicies {
 
     fn validate(quotas: &Quotas, config: &ResponseHeadersPolicyConfig) -> Result<(), ApiError> {
         validate(config, quotas)
+    }
+
+    fn bundle(config: &ResponseHeadersPolicyConfig) -> Option<(ResourceKind, Bundle)> {
+        Some((ResourceKind::ResponseHeadersPolicy, compile_response_headers_policy(config)))
     }
 
     fn managed() -> Vec<(&'static str, &'static ResponseHeadersPolicyConfig)> {

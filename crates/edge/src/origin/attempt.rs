@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use behavior::{FieldSink, ViewerResponse, XCache, write_viewer_fields};
+use behavior::{FieldSink, UpstreamTiming, ViewerResponse, XCache, write_viewer_fields};
 use http1::limits::INTERIM_RESPONSES_MAX;
 use http1::{
     BodyDecoder, BodyError, BodyFraming, CHUNK_END, KnownField, LAST_CHUNK, Method, Progress, ResponseHead,
@@ -24,6 +24,7 @@ use crate::buffer::Buffer;
 use crate::failure::Failure;
 use crate::limits::VIEWER_BODY_GAP_MAX;
 use crate::pipeline::ViewerSide;
+use crate::response_headers::{Timing, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
 use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault};
@@ -300,12 +301,15 @@ impl Attempt<'_, '_, '_> {
         transcript: &mut Transcript<'_>,
         sending: &Sending,
     ) -> Result<(), OriginFailure> {
-        let thread = self.exchange.thread;
+        let OriginExchange { thread, request, cache_behavior, .. } = self.exchange;
+        let (thread, id) = (*thread, transcript.id);
+        let headers = applied_headers(thread, cache_behavior, request, &id, || self.timing(sending));
         let own = ViewerResponse {
             x_cache: XCache::of_origin_status(response.status()),
-            request_id: transcript.id.as_str(),
+            request_id: id.as_str(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
+            headers,
         };
         let start = ResponseStart {
             status: response.status(),
@@ -317,14 +321,28 @@ impl Attempt<'_, '_, '_> {
         viewer
             .response
             .begin(start, |sink| {
-                write_viewer_fields(self.exchange.cache_behavior, &own, fields, sink);
-                if response.value(KnownField::Date).is_none() {
+                write_viewer_fields(cache_behavior, &own, fields, sink);
+                if own.needs_date(response.value(KnownField::Date).is_some()) {
                     sink.field("Date", &[&thread.date()]);
                 }
             })
             .map_err(OriginFailure::Unwritable)?;
         transcript.origin_responds(response, sending.last_progress.get());
         Ok(())
+    }
+}
+
+impl Attempt<'_, '_, '_> {
+    /// How long what is there now has taken.
+    fn timing(&self, sending: &Sending) -> Timing {
+        let asked_at = sending.last_progress.get();
+        let request = self.exchange.request;
+        let asked_by_viewer_at = if request.has_body() { asked_at } else { request.received_at };
+        let is_reused = self.connection.is_reused;
+        Timing {
+            upstream: Some(UpstreamTiming { is_reused, first_byte: asked_at.elapsed() }),
+            downstream_first_byte: asked_by_viewer_at.elapsed(),
+        }
     }
 }
 

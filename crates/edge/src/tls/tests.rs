@@ -97,6 +97,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
             allowed_methods: MethodSet::ALL,
             cache_policy: CachePolicySource::Inline(CachePolicy::default()),
             origin_request_policy: None,
+            response_headers_policy: None,
         }],
     };
     Change {

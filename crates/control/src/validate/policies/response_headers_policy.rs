@@ -9,6 +9,7 @@ use aws_api::cloudfront::{
     ResponseHeadersPolicyRemoveHeadersConfig, ResponseHeadersPolicySecurityHeadersConfig,
     ResponseHeadersPolicyServerTimingHeadersConfig,
 };
+use edge_config::is_protected_header;
 
 use super::{cors, validate_comment, validate_name};
 use crate::errors::invalid_argument;
@@ -37,44 +38,6 @@ const CORS_HEADERS: [&str; 6] = [
     "access-control-expose-headers",
     "access-control-max-age",
 ];
-
-/// "Headers that you can't remove", but those that begin with [`UNTOUCHABLE_PREFIXES`].
-const UNTOUCHABLE_HEADERS: [&str; 31] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "via",
-    "warning",
-    "x-accel-buffering",
-    "x-accel-charset",
-    "x-accel-limit-rate",
-    "x-accel-redirect",
-    "x-amzn-auth",
-    "x-amzn-cf-billing",
-    "x-amzn-cf-id",
-    "x-amzn-cf-xff",
-    "x-amzn-errortype",
-    "x-amzn-fle-profile",
-    "x-amzn-header-count",
-    "x-amzn-header-order",
-    "x-amzn-lambda-integration-tag",
-    "x-amzn-requestid",
-    "x-cache",
-    "x-forwarded-proto",
-    "x-real-ip",
-];
-
-/// Beginnings of names that nothing may touch.
-const UNTOUCHABLE_PREFIXES: [&str; 2] = ["x-amz-cf-", "x-edge-"];
 
 /// Checks a whole configuration.
 pub(crate) fn validate(config: &ResponseHeadersPolicyConfig, quotas: &Quotas) -> Result<(), ApiError> {
@@ -204,7 +167,7 @@ fn validate_custom_header(header: &ResponseHeadersPolicyCustomHeader) -> Result<
              Set it in CorsConfig."
         )));
     }
-    if is_untouchable(&folded) {
+    if is_protected_header(name) {
         return Err(invalid_argument(format!(
             "The parameter CustomHeaders contains {name} that is not allowed. CloudFront writes it itself: leave \
              it out."
@@ -230,7 +193,7 @@ fn validate_removed_headers(config: &ResponseHeadersPolicyConfig, quotas: &Quota
     }
     for header in headers {
         validate_header_name("RemoveHeaders", &header.header)?;
-        if is_untouchable(&header.header.to_ascii_lowercase()) {
+        if is_protected_header(&header.header) {
             return Err(invalid_argument(format!(
                 "The parameter RemoveHeaders contains {} that is not allowed. It is one of \"Headers that you \
                  can't remove\": leave it out.",
@@ -249,11 +212,6 @@ fn validate_header_name(list: &str, name: &str) -> Result<(), ApiError> {
         "The parameter {list} contains {name:?}, which is no name of a header. Give 1 to \
          {CUSTOM_HEADER_NAME_BYTES_MAX} letters, digits and hyphens."
     )))
-}
-
-fn is_untouchable(folded: &str) -> bool {
-    UNTOUCHABLE_HEADERS.contains(&folded)
-        || UNTOUCHABLE_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
 }
 
 /// Header names are one whatever their case.

@@ -1,0 +1,36 @@
+//! What a response headers policy needs to know of a request, beside what `behavior` decides.
+
+use std::time::Duration;
+
+use behavior::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
+use edge_config::LinkedCacheBehavior;
+
+use crate::request_id::RequestId;
+use crate::thread::Thread;
+use crate::viewer::ViewerRequest;
+
+/// How the beginning of a response came about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    /// The origin's part, where it answered.
+    pub(crate) upstream: Option<UpstreamTiming>,
+    /// From the request's end to now.
+    pub(crate) downstream_first_byte: Duration,
+}
+
+/// The response headers policy of a cache behavior, if it has one, as it applies to the answer to this
+/// request. `timing` is asked only then.
+pub(crate) fn applied_headers<'a>(
+    thread: &'a Thread,
+    cache_behavior: &'a LinkedCacheBehavior,
+    request: &ViewerRequest<'a>,
+    id: &'a RequestId,
+    timing: impl FnOnce() -> Timing,
+) -> Option<AppliedHeaders<'a>> {
+    let policy = cache_behavior.response_headers_policy.as_deref()?;
+    let asked = HeadersRequest::read(request.peer.scheme, request.head.method_name(), request.fields());
+    let Timing { upstream, downstream_first_byte } = timing();
+    let pop = &thread.common.pop;
+    let server_timing = ServerTiming { upstream, pop, request_id: id.as_str(), downstream_first_byte };
+    Some(AppliedHeaders::new(policy, asked, id.sample(), server_timing))
+}
