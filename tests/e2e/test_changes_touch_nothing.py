@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from harness.config import ALL_VIEWER, api_distribution, behavior, counted, origin_at
+from harness.http1 import PeerClosed
 from harness.mantlet import Mantlet
 from harness.tls import ThrowAwayCa
 from harness.waiting import PATIENCE, wait_until
@@ -22,7 +23,7 @@ STREAMS_EACH = 80
 KEEP_ALIVE = 100
 CHANGES = 200
 # Beyond what allocators keep: a snapshot and its distributions are some tens of kilobytes here.
-GROWTH_MAX = 12 << 20
+GROWTH_MAX = 4 << 20
 
 
 class Loop:
@@ -37,8 +38,17 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(patience)
 
     def close(self):
+        """Ends every task, so that none is left for the interpreter to find."""
+        self.run(self._cancel_all())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(PATIENCE)
+        self.loop.close()
+
+    async def _cancel_all(self):
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class EventOrigin:
@@ -81,6 +91,7 @@ class Stream:
 
     def __init__(self):
         self.last_event = 0
+        self.is_in_order = True
         self.ended = False
 
     async def open(self, address, host, context):
@@ -99,9 +110,10 @@ class Stream:
                 rest += (await self.reader.readexactly(size + 2))[:-2]
                 *events, rest = rest.split(b"\n\n")
                 for event in events:
-                    assert event == b"data: %d" % (self.last_event + 1), event
+                    self.is_in_order &= event == b"data: %d" % (self.last_event + 1)
                     self.last_event += 1
-        finally:
+            self.ended = True
+        except (asyncio.IncompleteReadError, ConnectionError):
             self.ended = True
 
 
@@ -127,7 +139,7 @@ class Http2Streams:
                         data, flow_controlled = stream.pieces.popleft()
                         self.connection.acknowledge(stream, flow_controlled)
                         self.received[stream.number] += data
-        finally:
+        except PeerClosed:
             self.ended = True
 
     def has_all(self, events):
@@ -169,7 +181,7 @@ class Shield:
     def policy_config(self, number):
         names = counted(["X-Asked", f"X-Number-{number}"])
         return {
-            "Name": f"changing-{self.domain}",
+            "Name": f"changing-{self.domain.partition('.')[0]}",
             "HeadersConfig": {"HeaderBehavior": "whitelist", "Headers": names},
             "CookiesConfig": {"CookieBehavior": "all"},
             "QueryStringsConfig": {"QueryStringBehavior": "all"},
@@ -268,7 +280,7 @@ def test_changes_touch_no_connection(tmp_path, loop, record_property):
                 resident[number] = mantlet.resident_bytes()
         assert [ask(connection) for connection in kept] == [shield.newest_version] * KEEP_ALIVE
         send_event(events + 1)
-        assert not any(stream.ended for stream in streams)
+        assert all(stream.is_in_order and not stream.ended for stream in streams)
         assert not any(each.ended for each in over_http2)
         assert origin.lost == 0
         growth = resident[CHANGES] - resident[CHANGES // 4]

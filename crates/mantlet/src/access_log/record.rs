@@ -48,11 +48,11 @@ impl Layout {
     /// Understands a line.
     pub(super) fn read<'l>(&'l self, line: &'l Line) -> Read<'l> {
         let Line::Whole(bytes) = line else { return Read::Bad };
-        let Ok(text) = str::from_utf8(bytes) else { return Read::Bad };
-        // Nothing that is logged has control characters; printed, they would steer the terminal.
-        if text.chars().any(|character| character.is_control() && character != '\t') {
+        // The edge logs visible characters of ASCII alone; others, printed, could steer the terminal.
+        if !bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
             return Read::Bad;
         }
+        let text = str::from_utf8(bytes).unwrap_or_default();
         if let Some(names) = text.strip_prefix("#Fields:") {
             return Read::Fields(Self { names: names.split_whitespace().map(str::to_owned).collect() });
         }
