@@ -1,9 +1,10 @@
 //! What a distribution says must happen to a request and to a response.
 //!
 //! In the order of a request's life: [`select_cache_behavior`] by path, [`admit_viewer`] by method
-//! and protocol, [`origin_query`] and [`write_origin_fields`] for what the origin gets,
-//! [`write_viewer_fields`] for what the viewer gets back, with [`AppliedHeaders`] where a response
-//! headers policy has a say, [`EdgeError`] for what the edge answers itself.
+//! and protocol, [`select_failover`] for whom else it may ask, [`origin_query`] and
+//! [`write_origin_fields`] for what the origin gets, [`write_viewer_fields`] for what the viewer gets
+//! back, with [`AppliedHeaders`] where a response headers policy has a say, [`EdgeError`] for what the
+//! edge answers itself.
 //!
 //! Everything here is a function of its arguments. Header fields come in as an iterator and go out
 //! through a [`FieldSink`], so that the wire decides on their form and nothing is copied twice. Those of
@@ -17,6 +18,7 @@ mod admit;
 mod cors;
 mod decision;
 mod edge_error;
+mod failover;
 mod field;
 mod origin_request;
 mod path;
@@ -27,6 +29,7 @@ mod viewer_response;
 pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
 pub use decision::{DroppedBy, OriginFieldSink, SentBy};
 pub use edge_error::{AnswerFormat, EdgeError};
+pub use failover::select_failover;
 pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
 pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
@@ -80,9 +83,9 @@ mod tests {
 
     use edge_config::{
         Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection,
-        HostName, LinkedDistribution, MethodSet, MinimumProtocolVersion, NameSelection, Origin,
-        OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource, ResourceId,
-        ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
+        HostName, IpAddressType, LinkedDistribution, MethodSet, MinimumProtocolVersion, NameSelection,
+        Origin, OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource,
+        ResourceId, ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
     };
 
     use crate::{DroppedBy, FieldSink, OriginFieldSink, SentBy};
@@ -125,6 +128,7 @@ mod tests {
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
+                ip_address_type: IpAddressType::Ipv4,
                 http_port: 3500,
                 https_port: 443,
                 protocol_policy: OriginProtocolPolicy::HttpOnly,
@@ -136,11 +140,13 @@ mod tests {
                 keepalive_timeout_seconds: 5,
                 response_completion_timeout_seconds: None,
             }],
+            origin_groups: Vec::new(),
             cache_behaviors: vec![CacheBehavior {
                 path_pattern: None,
                 target_origin_id: "api".into(),
                 viewer_protocol_policy: ViewerProtocolPolicy::RedirectToHttps,
                 allowed_methods: MethodSet::ALL,
+                caches_options: false,
                 cache_policy: CachePolicySource::Id("disabled".into()),
                 origin_request_policy: Some(OriginRequestPolicySource::Id("all".into())),
                 response_headers_policy: None,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use edge_config::{HeaderSelection, LinkedCacheBehavior, Method, NameSelection, OriginAddress};
+use edge_config::{HeaderSelection, LinkedCacheBehavior, Method, NameSelection, Origin, OriginAddress};
 
 use crate::decision::{Decision, DroppedBy, OriginFieldSink, SentBy};
 use crate::field::{
@@ -20,6 +20,8 @@ const FORWARDED_VALUES_MAX: usize = 16;
 pub struct OriginRequest<'a> {
     /// What its cache behavior says.
     pub cache_behavior: &'a LinkedCacheBehavior,
+    /// Whom it goes to: one of the cache behavior's origins.
+    pub origin: &'a Origin,
     /// Its method.
     pub method: Method,
     /// The viewer's validated `Host`, as sent.
@@ -91,7 +93,7 @@ pub fn write_origin_fields<'a>(
     write_via(request, seen.via, fields, edge);
     edge.field("X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
     write_made_fields(request, &mut ByWhoAsks(request, edge.1));
-    for (name, value) in &request.cache_behavior.origin.custom_headers {
+    for (name, value) in &request.origin.custom_headers {
         sink.sent(name, &[value.as_bytes()], SentBy::OriginCustomHeader);
     }
 }
@@ -186,7 +188,7 @@ fn changes_something(method: Method) -> bool {
 /// Origin custom headers stand over the viewer's of the same name ("Add custom headers to origin
 /// requests").
 fn is_custom_header(request: &OriginRequest<'_>, name: &str) -> bool {
-    request.cache_behavior.origin.custom_headers.iter().any(|(custom, _)| is_same_name(custom, name))
+    request.origin.custom_headers.iter().any(|(custom, _)| is_same_name(custom, name))
 }
 
 /// The viewer's host where a policy forwards it, else the origin's own name.
@@ -195,7 +197,7 @@ fn write_host(request: &OriginRequest<'_>, sink: &mut impl OriginFieldSink) {
         return sink.sent("Host", &[request.host.as_bytes()], by);
     }
     let sink = &mut By(SentBy::OriginDomainName, sink);
-    match &request.cache_behavior.origin.address {
+    match &request.origin.address {
         OriginAddress::Name(name) => sink.field("Host", &[name.as_str().as_bytes()]),
         OriginAddress::Ip(address) if address.is_ipv6() => {
             sink.field("Host", &[b"[", address.to_string().as_bytes(), b"]"]);
@@ -414,6 +416,7 @@ mod tests {
     fn written(cache_behavior: &LinkedCacheBehavior, method: Method, fields: &[(&str, &str)]) -> String {
         let request = OriginRequest {
             cache_behavior,
+            origin: &cache_behavior.origin,
             method,
             host: "viewer.test:8443",
             scheme: Scheme::Https,
@@ -586,6 +589,7 @@ mod tests {
         Arc::make_mut(&mut cache_behavior.origin).custom_headers = vec![("X-Asked".into(), "ours".into())];
         let request = OriginRequest {
             cache_behavior: &cache_behavior,
+            origin: &cache_behavior.origin,
             method: Method::Post,
             host: "viewer.test",
             scheme: Scheme::Https,

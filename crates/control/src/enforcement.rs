@@ -7,14 +7,15 @@
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     ConnectionMode, CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, ErrorCode,
-    FunctionAssociations, GeoRestrictionType, HttpVersion, IpAddressType, LambdaFunctionAssociations,
-    MinimumProtocolVersion, Origin, OriginGroups, PriceClass, SSLSupportMethod,
+    FunctionAssociations, GeoRestrictionType, HttpVersion, LambdaFunctionAssociations,
+    MinimumProtocolVersion, Origin, OriginGroupSelectionCriteria, PriceClass, SSLSupportMethod,
 };
 use edge_config::Snapshot;
 
 use crate::cache_behavior::cache_behaviors;
 use crate::certificates::viewer_certificate::is_own;
 use crate::compile::disables_caching;
+use crate::validate::origin_groups;
 
 /// Refuses settings that restrict access and that nothing enforces, by name.
 pub(crate) fn refuse_unenforced_restrictions(config: &DistributionConfig) -> Result<(), ApiError> {
@@ -80,15 +81,16 @@ pub fn unenforced_settings(config: &DistributionConfig, snapshot: &Snapshot) -> 
 }
 
 fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static str> {
-    let has_groups =
-        config.origin_groups.as_ref().is_some_and(|list: &OriginGroups| !list.items().is_empty());
+    let by_quality = origin_groups(config)
+        .iter()
+        .any(|group| group.selection_criteria == Some(OriginGroupSelectionCriteria::MediaQualityBased));
     let has_error_pages = config
         .custom_error_responses
         .as_ref()
         .is_some_and(|list: &CustomErrorResponses| !list.items().is_empty());
     let speaks_http3 = matches!(config.http_version, Some(HttpVersion::Http3 | HttpVersion::Http2and3));
     named([
-        ("OriginGroups", has_groups),
+        ("SelectionCriteria media-quality-based", by_quality),
         ("CustomErrorResponses", has_error_pages),
         ("DefaultRootObject", is_given(config.default_root_object.as_deref())),
         ("Logging", config.logging.as_ref().is_some_and(|logging| logging.enabled == Some(true))),
@@ -133,14 +135,6 @@ fn unenforced_origin_settings(config: &DistributionConfig) -> Vec<&'static str> 
             "OriginMtlsConfig",
             any(|origin| {
                 origin.custom_origin_config.as_ref().is_some_and(|custom| custom.origin_mtls_config.is_some())
-            }),
-        ),
-        (
-            "IpAddressType",
-            any(|origin| {
-                let family = origin.custom_origin_config.as_ref().and_then(|custom| custom.ip_address_type);
-                family.is_some_and(|family| family != IpAddressType::Ipv4)
-                    && !origin.domain_name.contains(':')
             }),
         ),
     ])

@@ -21,6 +21,8 @@ pub const CAPABILITIES: &[&str] = &[
     "origin-request-policy/1",
     "forwarded-values/1",
     "response-headers-policy/1",
+    "origin-group/1",
+    "origin-ip-address-type/1",
 ];
 
 /// One resource, compiled.
@@ -140,6 +142,9 @@ pub struct Distribution {
     pub geo_restriction: Option<GeoRestriction>,
     /// Where requests can go.
     pub origins: Vec<Origin>,
+    /// Pairs of origins, of which the second one is asked when the first one fails.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origin_groups: Vec<OriginGroup>,
     /// In order of precedence; the last one is the default cache behavior and has no path pattern.
     pub cache_behaviors: Vec<CacheBehavior>,
 }
@@ -149,11 +154,14 @@ impl Distribution {
         let forwards_values =
             |behavior: &CacheBehavior| matches!(behavior.cache_policy, CachePolicySource::Inline(_));
         let sets_headers = |behavior: &CacheBehavior| behavior.response_headers_policy.is_some();
+        let chooses_addresses = |origin: &Origin| !origin.ip_address_type.is_default();
         let optional = [
             ("distribution-certificate/1", self.certificate.is_some()),
             ("distribution-response-headers/1", self.cache_behaviors.iter().any(sets_headers)),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
             ("geo-restriction/1", self.geo_restriction.is_some()),
+            ("origin-group/1", !self.origin_groups.is_empty()),
+            ("origin-ip-address-type/1", self.origins.iter().any(chooses_addresses)),
             ("tls-1.2-2025/1", self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025),
         ];
         let needed =
@@ -222,6 +230,38 @@ pub enum OriginProtocolPolicy {
     MatchViewer,
 }
 
+/// Which addresses of an origin's name are connected to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum IpAddressType {
+    /// IPv4 alone.
+    #[default]
+    Ipv4,
+    /// IPv6 alone.
+    Ipv6,
+    /// Both.
+    Dualstack,
+}
+
+impl IpAddressType {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Two origins that stand in for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginGroup {
+    /// Its id within the distribution, among those of origins.
+    pub id: String,
+    /// The id of the origin at which every request begins.
+    pub primary_origin_id: String,
+    /// The id of the origin that is asked when the primary one fails.
+    pub secondary_origin_id: String,
+    /// The status codes that are failures.
+    pub failover_status_codes: Vec<u16>,
+}
+
 /// An origin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -229,6 +269,9 @@ pub struct Origin {
     pub id: String,
     /// Where it is.
     pub address: OriginAddress,
+    /// Which addresses are used, where it is found by the DNS.
+    #[serde(default, skip_serializing_if = "IpAddressType::is_default")]
+    pub ip_address_type: IpAddressType,
     /// Its port for HTTP.
     pub http_port: u16,
     /// Its port for HTTPS.
@@ -286,12 +329,15 @@ pub enum OriginRequestPolicySource {
 pub struct CacheBehavior {
     /// Which paths; none on the default cache behavior alone.
     pub path_pattern: Option<PathPattern>,
-    /// The id of the origin.
+    /// The id of the origin, or of the origin group.
     pub target_origin_id: String,
     /// What happens to HTTP.
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Which methods are served.
     pub allowed_methods: MethodSet,
+    /// Whether OPTIONS is among the cached methods, without which it does not fail over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caches_options: bool,
     /// What decides on caching.
     pub cache_policy: CachePolicySource,
     /// What else the origin gets, if anything.

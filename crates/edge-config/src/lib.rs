@@ -27,9 +27,9 @@ mod snapshot;
 mod wildcard;
 
 pub use bundle::{
-    Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution,
-    MinimumProtocolVersion, Origin, OriginAddress, OriginProtocolPolicy, OriginRequestPolicySource,
-    ViewerProtocolPolicy,
+    Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution, IpAddressType,
+    MinimumProtocolVersion, Origin, OriginAddress, OriginGroup, OriginProtocolPolicy,
+    OriginRequestPolicySource, ViewerProtocolPolicy,
 };
 pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
 pub use cloudfront_header::{CloudFrontHeader, CloudFrontHeaders};
@@ -43,5 +43,5 @@ pub use resource::{ResourceId, ResourceKind, Revision};
 pub use response_headers_policy::{
     CorsHeaders, ResponseHeader, ResponseHeadersPolicy, ServerTimingHeader, is_protected_header,
 };
-pub use snapshot::{LinkedCacheBehavior, LinkedDistribution, Snapshot};
+pub use snapshot::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Snapshot};
 pub use wildcard::matches_wildcards;

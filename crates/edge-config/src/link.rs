@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::snapshot::Resource;
 use crate::{
     AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, CloudFrontHeaders, Distribution,
-    HeaderSelection, LinkedCacheBehavior, LinkedCertificate, LinkedDistribution, Origin, OriginRequestPolicy,
-    OriginRequestPolicySource, ResourceId, ResourceKind, Revision, Snapshot,
+    HeaderSelection, LinkedCacheBehavior, LinkedCertificate, LinkedDistribution, LinkedFailover, Method,
+    Origin, OriginGroup, OriginRequestPolicy, OriginRequestPolicySource, ResourceId, ResourceKind, Revision,
+    Snapshot,
 };
 
 /// One resource that is now different.
@@ -259,11 +260,14 @@ fn link_distribution(
     if let Some(certificate) = &certificate {
         newest = newest.max(certificate.revision);
     }
-    let origins: Vec<Arc<Origin>> = distribution.origins.iter().cloned().map(Arc::new).collect();
+    let targets = Targets {
+        origins: distribution.origins.iter().cloned().map(Arc::new).collect(),
+        groups: &distribution.origin_groups,
+    };
     let mut cache_behaviors = distribution
         .cache_behaviors
         .iter()
-        .map(|cache_behavior| link_cache_behavior(snapshot, &origins, cache_behavior, &mut newest))
+        .map(|cache_behavior| link_cache_behavior(snapshot, &targets, cache_behavior, &mut newest))
         .collect::<Result<Vec<_>, _>>()?;
     let default_cache_behavior = cache_behaviors
         .pop()
@@ -289,17 +293,46 @@ fn link_certificate(snapshot: &Snapshot, id: &str) -> Result<Arc<LinkedCertifica
     snapshot.certificate(id).cloned().ok_or_else(|| unknown(ResourceKind::Certificate, id))
 }
 
+/// What cache behaviors of a distribution can target.
+struct Targets<'a> {
+    origins: Vec<Arc<Origin>>,
+    groups: &'a [OriginGroup],
+}
+
+impl Targets<'_> {
+    /// The origin at which requests begin, and what is asked after it.
+    fn of(
+        &self,
+        cache_behavior: &CacheBehavior,
+    ) -> Result<(Arc<Origin>, Option<Arc<LinkedFailover>>), LinkError> {
+        let id = &cache_behavior.target_origin_id;
+        let Some(group) = self.groups.iter().find(|group| group.id == *id) else {
+            return Ok((self.origin(id)?, None));
+        };
+        // "CloudFront will not failover if OPTIONS are not set as a Cached HTTP methods" ("Optimize
+        // high availability with CloudFront origin failover").
+        let options = cache_behavior.caches_options.then_some(Method::Options);
+        let failover = LinkedFailover {
+            origin: self.origin(&group.secondary_origin_id)?,
+            status_codes: group.failover_status_codes.clone(),
+            methods: [Method::Get, Method::Head].into_iter().chain(options).collect(),
+        };
+        Ok((self.origin(&group.primary_origin_id)?, Some(Arc::new(failover))))
+    }
+
+    fn origin(&self, id: &str) -> Result<Arc<Origin>, LinkError> {
+        let origin = self.origins.iter().find(|origin| origin.id == id);
+        origin.cloned().ok_or_else(|| LinkError::UnknownOrigin(id.to_owned()))
+    }
+}
+
 fn link_cache_behavior(
     snapshot: &Snapshot,
-    origins: &[Arc<Origin>],
+    targets: &Targets<'_>,
     cache_behavior: &CacheBehavior,
     newest: &mut Revision,
 ) -> Result<LinkedCacheBehavior, LinkError> {
-    let target = &cache_behavior.target_origin_id;
-    let origin = origins
-        .iter()
-        .find(|origin| origin.id == *target)
-        .ok_or_else(|| LinkError::UnknownOrigin(target.clone()))?;
+    let (origin, failover) = targets.of(cache_behavior)?;
     let mut newer = |revision: Revision| *newest = revision.max(*newest);
     let cache_policy = match &cache_behavior.cache_policy {
         CachePolicySource::Inline(policy) => Arc::new(policy.clone()),
@@ -333,7 +366,8 @@ fn link_cache_behavior(
     };
     Ok(LinkedCacheBehavior {
         path_pattern: cache_behavior.path_pattern.clone(),
-        origin: Arc::clone(origin),
+        origin,
+        failover,
         viewer_protocol_policy: cache_behavior.viewer_protocol_policy,
         allowed_methods: cache_behavior.allowed_methods,
         cloudfront_headers: cloudfront_headers(&cache_policy, origin_request_policy.as_deref()),
@@ -365,7 +399,7 @@ fn unknown(kind: ResourceKind, id: &str) -> LinkError {
 mod tests {
     use super::*;
     use crate::{
-        CachePolicy, Certificate, HostName, MethodSet, MinimumProtocolVersion, OriginAddress,
+        CachePolicy, Certificate, HostName, IpAddressType, MethodSet, MinimumProtocolVersion, OriginAddress,
         OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, SealedPrivateKey,
         ViewerProtocolPolicy,
     };
@@ -403,6 +437,7 @@ mod tests {
             origins: vec![Origin {
                 id: "api".into(),
                 address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
+                ip_address_type: IpAddressType::Ipv4,
                 http_port: 3500,
                 https_port: 443,
                 protocol_policy: OriginProtocolPolicy::HttpOnly,
@@ -414,16 +449,79 @@ mod tests {
                 keepalive_timeout_seconds: 5,
                 response_completion_timeout_seconds: None,
             }],
+            origin_groups: Vec::new(),
             cache_behaviors: vec![CacheBehavior {
                 path_pattern: None,
                 target_origin_id: "api".into(),
                 viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
                 allowed_methods: MethodSet::ALL,
+                caches_options: false,
                 cache_policy: CachePolicySource::Id("policy".into()),
                 origin_request_policy: None,
                 response_headers_policy: None,
             }],
         }
+    }
+
+    fn with_group(primary: &str, secondary: &str) -> Distribution {
+        let mut described = described("e1", "a.test");
+        described.origins.push(Origin { id: "second".into(), ..described.origins[0].clone() });
+        described.origin_groups.push(OriginGroup {
+            id: "group".into(),
+            primary_origin_id: primary.into(),
+            secondary_origin_id: secondary.into(),
+            failover_status_codes: vec![500, 503],
+        });
+        described.cache_behaviors[0].target_origin_id = "group".into();
+        described
+    }
+
+    fn linked_failover(described: Distribution) -> (Arc<Origin>, Arc<LinkedFailover>) {
+        let change = change(ResourceKind::Distribution, "e1", 2, Some(Bundle::Distribution(described)));
+        let snapshot = linked(&Snapshot::default(), &[policy("policy", 1, 0), change]);
+        let behavior = &snapshot.distribution("e1").unwrap().default_cache_behavior;
+        (Arc::clone(&behavior.origin), Arc::clone(behavior.failover.as_ref().unwrap()))
+    }
+
+    #[test]
+    fn a_group_begins_at_its_primary_and_fails_over_to_its_secondary() {
+        let (first, failover) = linked_failover(with_group("second", "api"));
+        assert_eq!((first.id.as_str(), failover.origin.id.as_str()), ("second", "api"));
+        assert_eq!(failover.status_codes, [500, 503]);
+        let single = linked(&Snapshot::default(), &[policy("policy", 1, 0), distribution("e1", 2, "a.test")]);
+        assert_eq!(single.distribution("e1").unwrap().default_cache_behavior.failover, None);
+    }
+
+    #[test]
+    fn options_fails_over_only_where_it_is_cached() {
+        let mut caching = with_group("api", "second");
+        caching.cache_behaviors[0].caches_options = true;
+        for (described, expect) in [(with_group("api", "second"), false), (caching, true)] {
+            let (_, failover) = linked_failover(described);
+            assert!(failover.methods.contains(Method::Get) && failover.methods.contains(Method::Head));
+            assert_eq!(failover.methods.contains(Method::Options), expect);
+            assert!(!failover.methods.contains(Method::Post));
+        }
+    }
+
+    #[test]
+    fn a_group_of_an_origin_that_is_not_there_does_not_link() {
+        let described = with_group("api", "gone");
+        let change = change(ResourceKind::Distribution, "e1", 2, Some(Bundle::Distribution(described)));
+        let changes = [policy("policy", 1, 0), change];
+        check_rejected(&Snapshot::default(), &changes, &LinkError::UnknownOrigin("gone".into()));
+    }
+
+    #[test]
+    fn an_edge_that_cannot_fail_over_or_choose_addresses_is_not_given_the_task() {
+        let encoded =
+            |described: Distribution| String::from_utf8(Bundle::Distribution(described).encode()).unwrap();
+        let plain = encoded(described("e1", "a.test"));
+        assert!(!plain.contains("origin-group") && !plain.contains("ip_address_type"), "{plain}");
+        assert!(encoded(with_group("api", "second")).contains(r#""origin-group/1""#));
+        let mut dualstack = described("e1", "a.test");
+        dualstack.origins[0].ip_address_type = IpAddressType::Dualstack;
+        assert!(encoded(dualstack).contains(r#""origin-ip-address-type/1""#));
     }
 
     fn linked(previous: &Snapshot, changes: &[Change]) -> Snapshot {

@@ -178,8 +178,10 @@ impl LinkedDistribution {
 pub struct LinkedCacheBehavior {
     /// Which paths; none on the default cache behavior alone.
     pub path_pattern: Option<PathPattern>,
-    /// Where its requests go.
+    /// Where its requests go; all of them begin here.
     pub origin: Arc<Origin>,
+    /// Where they go after it has failed, if it is of an origin group.
+    pub failover: Option<Arc<LinkedFailover>>,
     /// What happens to HTTP.
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Which methods are served.
@@ -192,4 +194,15 @@ pub struct LinkedCacheBehavior {
     pub cloudfront_headers: CloudFrontHeaders,
     /// What the viewer gets beside what the origin answers.
     pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
+}
+
+/// What an origin group adds to its primary origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkedFailover {
+    /// The secondary origin.
+    pub origin: Arc<Origin>,
+    /// The status codes with which the primary one fails.
+    pub status_codes: Vec<u16>,
+    /// The methods with which it may be asked after the primary one.
+    pub methods: MethodSet,
 }

@@ -34,7 +34,8 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
     if let Failure::Origin(origin_failure) = &failure {
         let distribution = transcript.distribution.as_ref().map(|found| &*found.id);
         let request_id = transcript.id.as_str();
-        tracing::warn!(distribution, request_id, error = %origin_failure, "An origin failed");
+        let origin = transcript.failing_origin.as_deref();
+        tracing::warn!(distribution, request_id, origin, error = %origin_failure, "An origin failed");
         tracing::debug!(error = ?origin_failure, "An origin failed, in detail");
     }
     if viewer.response.has_begun() {

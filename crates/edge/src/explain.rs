@@ -181,13 +181,14 @@ fn forwarded(
     method: Method,
 ) -> Result<Outcome, Refusal> {
     let Question { request_id, via_id, .. } = *question;
-    let origin_request = OriginRequestHead { request, cache_behavior, method, request_id, via_id };
+    let origin = &cache_behavior.origin;
+    let origin_request = OriginRequestHead { request, cache_behavior, origin, method, request_id, via_id };
     let (mut forwarded, mut head) = (Forwarded::default(), Vec::new());
     let host = origin_request.write(&mut head, &mut forwarded).map_err(|error| {
         refused(EdgeError::OriginFailed, format!("no origin request can be made: {error}"))
     })?;
     forwarded.head = head;
-    let endpoint = endpoint(&cache_behavior.origin, question.scheme, &host)
+    let endpoint = endpoint(origin, question.scheme, &host)
         .map_err(|failure| refused(failure.edge_error(), failure.to_string()))?;
     forwarded.address = match endpoint.address {
         OriginAddress::Name(name) => name.as_str().to_owned(),

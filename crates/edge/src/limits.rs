@@ -97,6 +97,10 @@ pub const HTTP2_RESET_STREAMS_MAX: usize = 64;
 /// How long such streams are remembered.
 pub const HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
 
+/// How long an address of an origin may be silent before the next one is tried beside it, within one
+/// attempt: RFC 8305 section 5 recommends this much.
+pub const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
+
 /// Idle connections that one thread keeps to one origin. A thread with more than that in parallel to
 /// one origin is rare, and an origin of Node's kind closes them after 5 s anyway.
 pub const ORIGIN_IDLE_MAX: usize = 256;

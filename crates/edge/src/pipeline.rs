@@ -6,7 +6,7 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use behavior::{Admission, EdgeError, admit_viewer, select_cache_behavior};
+use behavior::{Admission, EdgeError, admit_viewer, select_cache_behavior, select_failover};
 use edge_config::LinkedDistribution;
 
 use crate::alarm::Alarm;
@@ -68,7 +68,14 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
 
     // 6, 7, 8: what the origin gets, the exchange with it, and what the viewer gets of it, both
     // bodies streaming.
-    let exchange = OriginExchange { thread, request, cache_behavior, method };
+    let exchange = OriginExchange {
+        thread,
+        request,
+        cache_behavior,
+        origin: &cache_behavior.origin,
+        failover: select_failover(cache_behavior, method, request.has_body()),
+        method,
+    };
     origin::send(&exchange, viewer, transcript).await
 }
 

@@ -37,6 +37,8 @@ impl Traffic {
 pub(crate) struct Transcript<'a> {
     pub(crate) id: RequestId,
     pub(crate) distribution: Option<Rc<LinkedDistribution>>,
+    /// The id of the origin that failed last.
+    pub(crate) failing_origin: Option<String>,
     thread: &'a Thread,
     peer: &'a Peer,
     traffic: &'a Traffic,
@@ -70,6 +72,7 @@ impl<'a> Transcript<'a> {
         Self {
             id: thread.ids.next(),
             distribution: None,
+            failing_origin: None,
             thread,
             peer,
             traffic,

@@ -197,6 +197,7 @@ impl Case {
             target_origin_id: distribution.origins[0].id.clone(),
             viewer_protocol_policy: self.viewer_protocol_policy,
             allowed_methods: self.methods,
+            caches_options: false,
             cache_policy: CachePolicySource::Inline(self.cache_policy.clone()),
             origin_request_policy: self
                 .origin_request_policy

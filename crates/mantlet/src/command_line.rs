@@ -146,6 +146,10 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "CIDR", env = "MANTLET_ORIGIN_ALLOW", value_delimiter = ',', value_parser = network)]
     pub(crate) origin_allow: Vec<IpNet>,
 
+    /// Certificates (PEM) of authorities that may vouch for HTTPS origins, besides those that this machine trusts.
+    #[arg(long, value_name = "FILE", env = "MANTLET_ORIGIN_CA")]
+    pub(crate) origin_ca: Option<PathBuf>,
+
     /// Accept settings that restrict access and are not enforced yet, instead of refusing them.
     #[arg(long, env = "MANTLET_ACCEPT_UNENFORCED")]
     pub(crate) accept_unenforced: bool,

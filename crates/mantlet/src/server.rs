@@ -34,6 +34,7 @@ use crate::durable;
 use crate::endpoints::{Endpoints, Published, reachable};
 use crate::limits::{EDGE_CATCH_UP_MAX, EDGE_LOCATION};
 use crate::local_socket;
+use crate::origin_authorities::OriginAuthorities;
 use crate::renewal::RenewedCertificate;
 use crate::running::{self, Running};
 use crate::seal::SealingKey;
@@ -51,6 +52,7 @@ pub(crate) struct Server {
     audit_log: AuditLog,
     following: Following,
     certificates: Vec<RenewedCertificate>,
+    origin_authorities: OriginAuthorities,
     _following_keys: FollowingKeys,
     // The order of the last two is the order in which they end: nobody is sent to a process that has ended, and the
     // directory is free only then.
@@ -89,7 +91,10 @@ impl Server {
         let api_listener = ApiListener::bind(settings, api_certificate.as_ref()).await?;
         let viewer_tls = ViewerTls::new(suffix_certificate.served())?;
         let viewer_tls = viewer_tls.with_private_keys(private_key_opener(&sealing_key));
-        let edge = start_edge(&directory, settings, &api_listener, viewer_tls, following.snapshots())?;
+        let origin_authorities = OriginAuthorities::load(settings.origin_ca.as_deref())?;
+        let origin_roots = origin_authorities.roots();
+        let edge =
+            start_edge(&directory, settings, &api_listener, viewer_tls, origin_roots, following.snapshots())?;
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
@@ -115,6 +120,7 @@ impl Server {
             audit_log,
             following,
             certificates: [suffix_certificate].into_iter().chain(api_certificate).collect(),
+            origin_authorities,
             _following_keys: access_keys.follow(),
             published,
             _lock: lock,
@@ -137,9 +143,10 @@ impl Server {
         self.audit_log.reopen();
     }
 
-    /// Takes certificates that are new, or makes those that are due.
+    /// Takes certificates and authorities that are new, or makes certificates that are due.
     pub(crate) fn look_after_certificates(&mut self) {
         let now = OffsetDateTime::now_utc();
+        self.origin_authorities.look();
         self.certificates.iter_mut().for_each(|certificate| certificate.look(now));
     }
 
@@ -209,6 +216,7 @@ fn start_edge(
     settings: &RunSettings,
     api: &ApiListener,
     viewer_tls: ViewerTls,
+    origin_roots: OriginRoots,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Edge> {
     settings.http.iter().try_for_each(|listener| check_is_free("--http", listener))?;
@@ -223,7 +231,7 @@ fn start_edge(
             allow: settings.origin_allow.clone(),
             own_listeners: vec![api.address],
         },
-        origin_roots: OriginRoots::of_machine(&[]).context("cannot read whom this machine trusts")?,
+        origin_roots,
         access_log: access_log(directory, settings),
         via_id: random_name()?,
         pop: EDGE_LOCATION.to_owned(),

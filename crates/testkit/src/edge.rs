@@ -11,9 +11,9 @@ use edge::{
 };
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection, HostName,
-    MethodSet, MinimumProtocolVersion, NameSelection, Origin, OriginAddress, OriginProtocolPolicy,
-    OriginRequestPolicy, OriginRequestPolicySource, ResourceId, ResourceKind, Revision, Snapshot,
-    ViewerProtocolPolicy, link,
+    IpAddressType, MethodSet, MinimumProtocolVersion, NameSelection, Origin, OriginAddress,
+    OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource, ResourceId, ResourceKind, Revision,
+    Snapshot, ViewerProtocolPolicy, link,
 };
 use tokio::sync::watch;
 
@@ -156,6 +156,7 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         minimum_protocol_version: MinimumProtocolVersion::Tls12,
         certificate: None,
         geo_restriction: None,
+        origin_groups: Vec::new(),
         cache_behaviors: vec![all_viewer_cache_behavior(&origin)],
         origins: vec![origin],
     }
@@ -168,6 +169,7 @@ pub fn all_viewer_cache_behavior(origin: &Origin) -> CacheBehavior {
         target_origin_id: origin.id.clone(),
         viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
         allowed_methods: MethodSet::ALL,
+        caches_options: false,
         cache_policy: CachePolicySource::Id(CACHING_DISABLED.to_owned()),
         origin_request_policy: Some(OriginRequestPolicySource::Id(ALL_VIEWER.to_owned())),
         response_headers_policy: None,
@@ -179,6 +181,7 @@ pub fn http_origin(address: SocketAddr) -> Origin {
     Origin {
         id: "origin".to_owned(),
         address: OriginAddress::Ip(address.ip()),
+        ip_address_type: IpAddressType::Ipv4,
         http_port: address.port(),
         https_port: address.port(),
         protocol_policy: OriginProtocolPolicy::HttpOnly,

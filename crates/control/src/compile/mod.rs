@@ -5,8 +5,8 @@ mod policies;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion, MinimumProtocolVersion, Origin,
-    OriginProtocolPolicy, ViewerProtocolPolicy,
+    CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion, IpAddressType,
+    MinimumProtocolVersion, Origin, OriginGroup, OriginProtocolPolicy, ViewerProtocolPolicy,
 };
 use edge_config::{
     Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet, OriginRequestPolicySource,
@@ -32,7 +32,6 @@ pub(crate) fn compile_distribution(
     config: &DistributionConfig,
     domain_name: &HostName,
 ) -> Result<Bundle, ApiError> {
-    let compile_behavior = |behavior: &AnyCacheBehavior| compile_cache_behavior(config, behavior);
     let certificate = config.viewer_certificate.as_ref();
     let minimum = certificate.and_then(|certificate| certificate.minimum_protocol_version);
     Ok(Bundle::Distribution(Distribution {
@@ -46,7 +45,11 @@ pub(crate) fn compile_distribution(
         certificate: certificate_id(config).map(str::to_owned),
         geo_restriction: None,
         origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,
-        cache_behaviors: cache_behaviors(config).iter().map(compile_behavior).collect::<Result<_, _>>()?,
+        origin_groups: origin_groups(config).iter().map(compile_origin_group).collect::<Result<_, _>>()?,
+        cache_behaviors: cache_behaviors(config)
+            .iter()
+            .map(compile_cache_behavior)
+            .collect::<Result<_, _>>()?,
     }))
 }
 
@@ -86,6 +89,7 @@ fn compile_origin(origin: &Origin) -> Result<edge_config::Origin, ApiError> {
     Ok(edge_config::Origin {
         id: origin.id.clone(),
         address: parse_origin_address(origin)?,
+        ip_address_type: compile_ip_address_type(custom.and_then(|custom| custom.ip_address_type)),
         http_port: number(custom.map_or(80, |custom| custom.http_port))?,
         https_port: number(custom.map_or(443, |custom| custom.https_port))?,
         // Buckets are asked as the viewer asks ("Require HTTPS for communication between CloudFront
@@ -106,6 +110,31 @@ fn compile_origin(origin: &Origin) -> Result<edge_config::Origin, ApiError> {
     })
 }
 
+fn compile_ip_address_type(family: Option<IpAddressType>) -> edge_config::IpAddressType {
+    match family {
+        Some(IpAddressType::Ipv6) => edge_config::IpAddressType::Ipv6,
+        Some(IpAddressType::Dualstack) => edge_config::IpAddressType::Dualstack,
+        Some(IpAddressType::Ipv4) | None => edge_config::IpAddressType::Ipv4,
+    }
+}
+
+/// Whatever was validated has two members.
+fn compile_origin_group(group: &OriginGroup) -> Result<edge_config::OriginGroup, ApiError> {
+    let mut members = group.members.items.iter().map(|member| member.origin_id.clone());
+    Ok(edge_config::OriginGroup {
+        id: group.id.clone(),
+        primary_origin_id: members.next().unwrap_or_default(),
+        secondary_origin_id: members.next().unwrap_or_default(),
+        failover_status_codes: group
+            .failover_criteria
+            .status_codes
+            .items
+            .iter()
+            .map(|code| number(*code))
+            .collect::<Result<_, _>>()?,
+    })
+}
+
 fn compile_protocol_policy(policy: OriginProtocolPolicy) -> edge_config::OriginProtocolPolicy {
     match policy {
         OriginProtocolPolicy::HttpOnly => edge_config::OriginProtocolPolicy::HttpOnly,
@@ -114,10 +143,7 @@ fn compile_protocol_policy(policy: OriginProtocolPolicy) -> edge_config::OriginP
     }
 }
 
-fn compile_cache_behavior(
-    config: &DistributionConfig,
-    behavior: &AnyCacheBehavior,
-) -> Result<edge_config::CacheBehavior, ApiError> {
+fn compile_cache_behavior(behavior: &AnyCacheBehavior) -> Result<edge_config::CacheBehavior, ApiError> {
     let settings = &behavior.settings;
     let origin_request_policy = policy_id(settings.origin_request_policy_id.as_deref());
     let (cache_policy, origin_request_policy) = match &settings.forwarded_values {
@@ -132,13 +158,14 @@ fn compile_cache_behavior(
     };
     Ok(edge_config::CacheBehavior {
         path_pattern: parse_path_pattern(behavior)?,
-        target_origin_id: first_origin(config, &settings.target_origin_id),
+        target_origin_id: settings.target_origin_id.clone(),
         viewer_protocol_policy: match settings.viewer_protocol_policy {
             ViewerProtocolPolicy::AllowAll => edge_config::ViewerProtocolPolicy::AllowAll,
             ViewerProtocolPolicy::HttpsOnly => edge_config::ViewerProtocolPolicy::HttpsOnly,
             ViewerProtocolPolicy::RedirectToHttps => edge_config::ViewerProtocolPolicy::RedirectToHttps,
         },
         allowed_methods: compile_methods(settings),
+        caches_options: caches_options(settings),
         cache_policy,
         origin_request_policy,
         response_headers_policy: policy_id(settings.response_headers_policy_id.as_deref()).map(str::to_owned),
@@ -151,11 +178,9 @@ fn compile_methods(settings: &DefaultCacheBehavior) -> MethodSet {
     })
 }
 
-/// The primary origin of an origin group: edges do not fail over yet, and every request starts there.
-fn first_origin(config: &DistributionConfig, target: &str) -> String {
-    let group = origin_groups(config).iter().find(|group| group.id == target);
-    let primary = group.and_then(|group| group.members.items.first());
-    primary.map_or(target, |member| member.origin_id.as_str()).to_owned()
+fn caches_options(settings: &DefaultCacheBehavior) -> bool {
+    let cached = settings.allowed_methods.as_ref().and_then(|allowed| allowed.cached_methods.as_ref());
+    cached.is_some_and(|cached| cached.items.contains(&aws_api::cloudfront::Method::Options))
 }
 
 /// Whatever was validated fits.

@@ -1,6 +1,7 @@
 use aws_api::cloudfront::{
-    CookieNames, CookiePreference, ForwardedValues, Headers, ItemSelection, OriginGroup, OriginGroupMember,
-    OriginGroupMembers, OriginGroups, ViewerCertificate,
+    CachedMethods, CookieNames, CookiePreference, ForwardedValues, Headers, ItemSelection,
+    OriginGroupFailoverCriteria, OriginGroupMember, OriginGroupMembers, OriginGroups, StatusCodes,
+    ViewerCertificate,
 };
 use edge_config::{CachePolicy, HeaderSelection, NameSelection, OriginAddress, OriginRequestPolicy};
 
@@ -34,6 +35,7 @@ fn the_api_preset_compiles() {
         [edge_config::Origin {
             id: "api".to_owned(),
             address: OriginAddress::Ip("127.0.0.1".parse().unwrap()),
+            ip_address_type: edge_config::IpAddressType::Ipv4,
             http_port: 3500,
             https_port: 443,
             protocol_policy: edge_config::OriginProtocolPolicy::HttpOnly,
@@ -94,7 +96,8 @@ fn f3_policies_that_differ_in_what_can_be_served_are_told_apart() {
 }
 
 #[test]
-fn an_origin_group_stands_for_its_primary() {
+fn origin_groups_and_whether_options_is_cached_compile() {
+    let cached = ["GET", "HEAD", "OPTIONS"].map(|method| method.parse().unwrap()).to_vec();
     let distribution = compile(|config| {
         config.origins = aws_api::cloudfront::Origins::from_items(vec![
             origin("a", "a.example"),
@@ -104,11 +107,43 @@ fn an_origin_group_stands_for_its_primary() {
         config.origin_groups = Some(OriginGroups::from_items(vec![OriginGroup {
             id: "group".to_owned(),
             members: OriginGroupMembers::from_items(members.to_vec()),
+            failover_criteria: OriginGroupFailoverCriteria {
+                status_codes: StatusCodes::from_items(vec![500, 503]),
+            },
             ..OriginGroup::default()
         }]));
         config.default_cache_behavior.target_origin_id = "group".to_owned();
+        let allowed = config.default_cache_behavior.allowed_methods.as_mut().unwrap();
+        allowed.cached_methods = Some(CachedMethods::from_items(cached));
     });
-    assert_eq!(distribution.cache_behaviors[0].target_origin_id, "b");
+    assert_eq!(
+        distribution.origin_groups,
+        [edge_config::OriginGroup {
+            id: "group".to_owned(),
+            primary_origin_id: "b".to_owned(),
+            secondary_origin_id: "a".to_owned(),
+            failover_status_codes: vec![500, 503],
+        }]
+    );
+    let [behavior] = &distribution.cache_behaviors[..] else { panic!("{:?}", distribution.cache_behaviors) };
+    assert_eq!((behavior.target_origin_id.as_str(), behavior.caches_options), ("group", true));
+    assert!(!compile(|_| {}).cache_behaviors[0].caches_options);
+}
+
+#[test]
+fn the_family_of_an_origins_addresses_compiles() {
+    for (given, expect) in [
+        (None, edge_config::IpAddressType::Ipv4),
+        (Some("ipv4"), edge_config::IpAddressType::Ipv4),
+        (Some("ipv6"), edge_config::IpAddressType::Ipv6),
+        (Some("dualstack"), edge_config::IpAddressType::Dualstack),
+    ] {
+        let distribution = compile(|config| {
+            let custom = config.origins.items[0].custom_origin_config.as_mut().unwrap();
+            custom.ip_address_type = given.map(|family| family.parse().unwrap());
+        });
+        assert_eq!(distribution.origins[0].ip_address_type, expect, "{given:?}");
+    }
 }
 
 #[test]

@@ -99,7 +99,7 @@ pub(crate) enum ErrorType {
     InvalidRequestHeader,
     /// A method that the distribution does not serve.
     InvalidRequestMethod,
-    /// The connection to the origin failed.
+    /// The origin took too long: to accept a connection, or to say something.
     OriginCommError,
     /// No connection to the origin.
     OriginConnectError,

@@ -46,6 +46,16 @@ pub(super) struct Ended {
     pub(super) is_reusable: bool,
     /// The origin's own `Keep-Alive: timeout`.
     pub(super) origin_keeps_it_for: Option<u64>,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of the response.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome {
+    /// The viewer has it.
+    Served,
+    /// Nobody has it: its status is one that has the next origin asked.
+    Dropped { status: u16 },
 }
 
 /// How far the request has gone out, for the side that waits for the response.
@@ -188,6 +198,13 @@ impl Attempt<'_, '_, '_> {
         let mut input = self.read(viewer, sending, OriginFailure::ResponseTimedOut).await?;
         let head_len = self.receive_head(&mut head, &mut input, viewer, sending).await?;
         let response = head.view(&input);
+        let status = response.status();
+        if self.exchange.failover.is_some_and(|failover| failover.status_codes.contains(&status)) {
+            let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
+            let is_all_there = is_whole_body(response.framing(), input.get(head_len..).unwrap_or_default());
+            let outcome = Outcome::Dropped { status };
+            return Ok(Ended { is_reusable: is_all_there && persists, origin_keeps_it_for, outcome });
+        }
         self.begin_response(&response, viewer, transcript, sending)?;
         let mut decoder = BodyDecoder::new(response.framing());
         let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
@@ -203,7 +220,8 @@ impl Attempt<'_, '_, '_> {
             if is_last {
                 // Bytes behind the end are an answer to nothing we asked.
                 let is_exact = stretch.end == input.len() && sending.is_complete();
-                return Ok(Ended { is_reusable: is_exact && persists, origin_keeps_it_for });
+                let (is_reusable, outcome) = (is_exact && persists, Outcome::Served);
+                return Ok(Ended { is_reusable, origin_keeps_it_for, outcome });
             }
             drop(input);
             input = self.read(viewer, sending, OriginFailure::GapTimedOut).await.map_err(broken_body)?;
@@ -211,7 +229,7 @@ impl Attempt<'_, '_, '_> {
             if input.is_empty() {
                 decoder.end_of_input().map_err(OriginFailure::InvalidBody)?;
                 viewer.response.write(b"", true, viewer.alarm).await?;
-                return Ok(Ended { is_reusable: false, origin_keeps_it_for });
+                return Ok(Ended { is_reusable: false, origin_keeps_it_for, outcome: Outcome::Served });
             }
         }
     }
@@ -344,6 +362,21 @@ impl Attempt<'_, '_, '_> {
             downstream_first_byte: asked_by_viewer_at.elapsed(),
         }
     }
+}
+
+/// Whether that is a body from its first byte to its last and nothing else. Nobody waits for the rest of
+/// one that is dropped.
+fn is_whole_body(framing: BodyFraming, bytes: &[u8]) -> bool {
+    let mut decoder = BodyDecoder::new(framing);
+    let mut at = 0;
+    while !decoder.is_done() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        match decoder.decode(rest) {
+            Ok(progress) if progress.consumed > 0 => at += progress.consumed,
+            _ => return false,
+        }
+    }
+    at == bytes.len()
 }
 
 /// A read that fails within the body is another failure than one before the head.

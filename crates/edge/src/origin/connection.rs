@@ -1,17 +1,21 @@
 //! Connections to origins: finding, connecting, TLS.
 
-use std::net::SocketAddr;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use edge_config::{Origin, OriginAddress};
+use edge_config::{IpAddressType, Origin, OriginAddress};
 use smallvec::SmallVec;
 use tokio::net::TcpStream;
 
 use super::OriginFailure;
 use super::tls::{OriginRoots, TlsNames};
 use crate::egress::OriginAccess;
+use crate::limits::NEXT_ADDRESS_DELAY;
 use crate::resolver::{Addresses, Resolver};
 use crate::transport::Transport;
 
@@ -19,6 +23,7 @@ use crate::transport::Transport;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) address: OriginAddress,
+    pub(crate) ip_address_type: IpAddressType,
     pub(crate) port: u16,
     pub(crate) tls: Option<TlsNames>,
 }
@@ -47,13 +52,17 @@ impl Connector {
         origin: &Origin,
         endpoint: &Rc<Endpoint>,
     ) -> Result<OriginConnection, OriginFailure> {
-        let addresses = self.resolver.resolve(&endpoint.address, endpoint.port).await?;
+        let Endpoint { address, ip_address_type, port, .. } = &**endpoint;
+        let addresses = self.resolver.resolve(address, *ip_address_type, *port).await?;
         let timeout = Duration::from_secs(origin.connection_timeout_seconds.into());
         let mut last_failure = OriginFailure::ConnectTimedOut;
         for attempt in 0..usize::from(origin.connection_attempts.max(1)) {
-            // Another address comes first each time: one that swallows packets costs one attempt only.
-            let opened =
-                tokio::time::timeout(timeout, self.try_addresses(&addresses, attempt, endpoint)).await;
+            // Another address comes first each time: one that answers and then swallows the handshake costs
+            // one attempt only.
+            let mut addresses = addresses.clone();
+            let first = attempt % addresses.len().max(1);
+            addresses.rotate_left(first);
+            let opened = tokio::time::timeout(timeout, self.try_addresses(addresses, endpoint)).await;
             match opened {
                 Ok(Ok(transport)) => {
                     let endpoint = Rc::clone(endpoint);
@@ -69,26 +78,42 @@ impl Connector {
 
     async fn try_addresses(
         &self,
-        addresses: &Addresses,
-        first: usize,
+        addresses: Addresses,
         endpoint: &Endpoint,
     ) -> Result<Transport, OriginFailure> {
-        let mut addresses: SmallVec<[SocketAddr; 8]> = addresses.iter().collect();
-        let first = first % addresses.len().max(1);
-        addresses.rotate_left(first);
+        let stream = self.connect_to_any(addresses).await?;
+        self.secure(stream, endpoint).await
+    }
+
+    /// Connects to the first address that accepts. The next one's turn comes when one fails, or beside it
+    /// when it has not answered for a while (RFC 8305 section 5).
+    async fn connect_to_any(&self, addresses: Addresses) -> Result<TcpStream, OriginFailure> {
+        let mut addresses = addresses.into_iter();
+        let mut connecting = Connecting::new();
         let mut last_failure = OriginFailure::ConnectTimedOut;
-        for address in addresses {
-            // On the very address that is connected to: a name may change between look-up and use.
-            if let Err(refused) = self.access.check(address) {
-                last_failure = refused.into();
-                continue;
+        loop {
+            if let Some(address) = addresses.next() {
+                // On the very address that is connected to: a name may change between look-up and use.
+                if let Err(refused) = self.access.check(address) {
+                    last_failure = refused.into();
+                    continue;
+                }
+                connecting.push(Box::pin(TcpStream::connect(address)));
+            } else if connecting.is_empty() {
+                return Err(last_failure);
             }
-            match TcpStream::connect(address).await {
-                Ok(stream) => return self.secure(stream, endpoint).await,
-                Err(error) => last_failure = OriginFailure::from_connect_error(error),
+            let connected = if addresses.len() == 0 {
+                Ok(first_of(&mut connecting).await)
+            } else {
+                tokio::time::timeout(NEXT_ADDRESS_DELAY, first_of(&mut connecting)).await
+            };
+            match connected {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last_failure = OriginFailure::from_connect_error(error),
+                // The next one may begin.
+                Err(_) => {}
             }
         }
-        Err(last_failure)
     }
 
     async fn secure(&self, stream: TcpStream, endpoint: &Endpoint) -> Result<Transport, OriginFailure> {
@@ -98,5 +123,126 @@ impl Connector {
             None => Ok(Transport::clear(stream)),
             Some(names) => Ok(Transport::to_origin(self.roots.connect(stream, names).await?)),
         }
+    }
+}
+
+/// Connections that are being made; most origins need one.
+type Connecting = SmallVec<[Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>; 2]>;
+
+/// The outcome of the first one that has any, which is then no longer among them.
+async fn first_of(connecting: &mut Connecting) -> io::Result<TcpStream> {
+    poll_fn(|context| {
+        let ended = connecting.iter_mut().enumerate().find_map(|(index, connecting)| {
+            match connecting.as_mut().poll(context) {
+                Poll::Ready(outcome) => Some((index, outcome)),
+                Poll::Pending => None,
+            }
+        });
+        let Some((index, outcome)) = ended else { return Poll::Pending };
+        drop(connecting.remove(index));
+        Poll::Ready(outcome)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, SocketAddr};
+
+    use edge_config::HostName;
+    use rcgen::{CertificateParams, KeyPair};
+    use socket2::{Domain, Socket, Type};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A connector that finds these addresses for every name.
+    fn connector(ips: &[&str]) -> Connector {
+        let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().unwrap()).collect();
+        let key = KeyPair::generate().unwrap();
+        let authority = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+        Connector {
+            resolver: Resolver::finding(ips),
+            access: Arc::new(OriginAccess { allow_private: true, ..OriginAccess::default() }),
+            roots: OriginRoots::only(authority.as_bytes()).unwrap(),
+        }
+    }
+
+    fn endpoint(port: u16) -> Rc<Endpoint> {
+        let address = OriginAddress::Name(HostName::parse("origin.test").unwrap());
+        Rc::new(Endpoint { address, ip_address_type: IpAddressType::Ipv4, port, tls: None })
+    }
+
+    fn origin(connection_attempts: u8) -> Origin {
+        Origin {
+            id: "api".into(),
+            address: OriginAddress::Name(HostName::parse("origin.test").unwrap()),
+            ip_address_type: IpAddressType::Ipv4,
+            http_port: 80,
+            https_port: 443,
+            protocol_policy: edge_config::OriginProtocolPolicy::HttpOnly,
+            path: String::new(),
+            custom_headers: Vec::new(),
+            connection_attempts,
+            connection_timeout_seconds: 2,
+            read_timeout_seconds: 30,
+            keepalive_timeout_seconds: 5,
+            response_completion_timeout_seconds: None,
+        }
+    }
+
+    /// A listener that takes no connection: its queue is full.
+    async fn deaf(ip: &str) -> (Socket, u16, Vec<TcpStream>) {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(ip.parse().unwrap(), 0).into()).unwrap();
+        socket.listen(0).unwrap();
+        let address = socket.local_addr().unwrap().as_socket().unwrap();
+        let mut waiting = Vec::new();
+        let patience = Duration::from_millis(200);
+        while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+            waiting.push(stream.unwrap());
+        }
+        (socket, address.port(), waiting)
+    }
+
+    #[tokio::test]
+    async fn c1_an_address_that_swallows_packets_costs_no_more_than_the_delay() {
+        let (_socket, port, _waiting) = deaf("127.0.0.2").await;
+        let listener = std::net::TcpListener::bind(("127.0.0.3", port)).unwrap();
+        let begun = Instant::now();
+        let connector = connector(&["127.0.0.2", "127.0.0.3"]);
+        connector.open(&origin(1), &endpoint(port)).await.unwrap();
+        assert!(begun.elapsed() >= NEXT_ADDRESS_DELAY && begun.elapsed() < Duration::from_secs(2));
+        drop(listener);
+    }
+
+    #[tokio::test]
+    async fn c1_an_address_that_refuses_costs_nothing() {
+        let listener = std::net::TcpListener::bind("127.0.0.3:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let begun = Instant::now();
+        let connector = connector(&["127.0.0.2", "127.0.0.4", "127.0.0.3"]);
+        connector.open(&origin(1), &endpoint(port)).await.unwrap();
+        assert!(begun.elapsed() < NEXT_ADDRESS_DELAY);
+    }
+
+    #[tokio::test]
+    async fn c1_attempts_and_their_time_are_limited_whatever_the_number_of_addresses() {
+        let (_socket, port, _waiting) = deaf("127.0.0.2").await;
+        let begun = Instant::now();
+        let connector = connector(&["127.0.0.2", "127.0.0.4"]);
+        let failure = connector.open(&origin(2), &endpoint(port)).await.unwrap_err();
+        assert!(matches!(failure, OriginFailure::ConnectTimedOut), "{failure:?}");
+        assert!((4..6).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn addresses_that_are_no_origins_are_passed_over() {
+        let listener = std::net::TcpListener::bind("127.0.0.3:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let connector_of_both = connector(&["169.254.169.254", "127.0.0.3"]);
+        connector_of_both.open(&origin(1), &endpoint(port)).await.unwrap();
+        let failure = connector(&["169.254.169.254"]).open(&origin(3), &endpoint(port)).await.unwrap_err();
+        assert!(matches!(failure, OriginFailure::Refused(_)), "{failure:?}");
     }
 }

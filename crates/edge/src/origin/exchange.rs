@@ -3,11 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_config::{LinkedCacheBehavior, Method};
+use edge_config::{LinkedCacheBehavior, LinkedFailover, Method, Origin};
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::attempt::{Attempt, Ended};
+use super::attempt::{Attempt, Ended, Outcome};
 use super::connection::{Endpoint, OriginConnection};
 use super::request_head::{HostText, OriginRequestHead, endpoint};
 use crate::buffer::Buffer;
@@ -19,24 +19,65 @@ use crate::transcript::Transcript;
 use crate::viewer::{RequestBody, ResponseWriter, ViewerRequest};
 
 /// What is asked of an origin.
+#[derive(Clone, Copy)]
 pub(crate) struct OriginExchange<'a, 'r> {
     pub(crate) thread: &'a Thread,
     pub(crate) request: &'a ViewerRequest<'r>,
     pub(crate) cache_behavior: &'a LinkedCacheBehavior,
+    pub(crate) origin: &'a Origin,
+    /// Who is asked if that one fails.
+    pub(crate) failover: Option<&'a LinkedFailover>,
     pub(crate) method: Method,
 }
 
-/// Sends the request to the origin and the response to the viewer.
-///
-/// GET and HEAD go out again on a fresh connection when the origin closed the reused one, and again
-/// when it did not answer in time, as often as connections are attempted ("Origin settings", Response
-/// timeout). Nothing else is ever sent twice.
+/// Sends the request to the origin, and to the second one where there is one and the first fails, and the
+/// response to the viewer.
 pub(crate) async fn send<B: RequestBody, W: ResponseWriter>(
     exchange: &OriginExchange<'_, '_>,
     viewer: &mut ViewerSide<'_, B, W>,
     transcript: &mut Transcript<'_>,
 ) -> Result<(), Failure> {
-    let origin = &exchange.cache_behavior.origin;
+    let outcome = ask(exchange, viewer, transcript).await;
+    let Some(failover) = exchange.failover else { return outcome.map(drop) };
+    let (request_id, origin) = (transcript.id, &exchange.origin.id);
+    match outcome {
+        Ok(Outcome::Served) => return Ok(()),
+        Ok(Outcome::Dropped { status }) => {
+            tracing::warn!(request_id = request_id.as_str(), origin, status, "An origin fails over");
+        }
+        Err(Failure::Origin(error)) if !viewer.response.has_begun() && error.fails_over(failover) => {
+            tracing::warn!(request_id = request_id.as_str(), origin, %error, "An origin fails over");
+        }
+        Err(failure) => return Err(failure),
+    }
+    let second = OriginExchange { origin: &failover.origin, failover: None, ..*exchange };
+    // Boxed, so that requests that the first origin answers carry no room for it.
+    Box::pin(ask(&second, viewer, transcript)).await.map(drop)
+}
+
+/// Sends the request to one origin and the response to the viewer.
+///
+/// GET and HEAD go out again on a fresh connection when the origin closed the reused one, and again
+/// when it did not answer in time, as often as connections are attempted ("Origin settings", Response
+/// timeout). Nothing else is ever sent twice.
+async fn ask<B: RequestBody, W: ResponseWriter>(
+    exchange: &OriginExchange<'_, '_>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<Outcome, Failure> {
+    let outcome = try_to_ask(exchange, viewer, transcript).await;
+    if outcome.is_err() {
+        transcript.failing_origin = Some(exchange.origin.id.clone());
+    }
+    outcome
+}
+
+async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
+    exchange: &OriginExchange<'_, '_>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<Outcome, Failure> {
+    let origin = exchange.origin;
     let mut head = Buffer::small();
     let host = exchange.write_head(transcript, &mut head)?;
     let endpoint = endpoint(origin, exchange.request.peer.scheme, &host)?;
@@ -58,7 +99,7 @@ pub(crate) async fn send<B: RequestBody, W: ResponseWriter>(
         let failure = match attempt.run(viewer, transcript).await {
             Ok(ended) => {
                 exchange.keep(connection, ended);
-                return Ok(());
+                return Ok(ended.outcome);
             }
             Err(failure) => failure,
         };
@@ -86,6 +127,7 @@ impl OriginExchange<'_, '_> {
         let head = OriginRequestHead {
             request: self.request,
             cache_behavior: self.cache_behavior,
+            origin: self.origin,
             method: self.method,
             request_id: transcript.id.as_str(),
             via_id: &self.thread.common.via_id,
@@ -106,7 +148,7 @@ impl OriginExchange<'_, '_> {
         }
         let (endpoint, begun_at) = (Rc::new(endpoint.clone()), Instant::now());
         // Boxed, so that requests that find an idle connection carry no room for it.
-        let opening = Box::pin(origins.open(&self.cache_behavior.origin, &endpoint));
+        let opening = Box::pin(origins.open(self.origin, &endpoint));
         let opened = match completes_by {
             None => opening.await,
             Some(deadline) => match tokio::time::timeout_at(deadline, opening).await {
@@ -126,7 +168,7 @@ impl OriginExchange<'_, '_> {
         if !ended.is_reusable {
             return;
         }
-        let ours = seconds_of(self.cache_behavior.origin.keepalive_timeout_seconds);
+        let ours = seconds_of(self.origin.keepalive_timeout_seconds);
         let theirs = ended
             .origin_keeps_it_for
             .map_or(ours, |seconds| Duration::from_secs(seconds).saturating_sub(ORIGIN_KEEP_ALIVE_MARGIN));

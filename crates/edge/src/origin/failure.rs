@@ -3,6 +3,7 @@
 use std::io;
 
 use behavior::EdgeError;
+use edge_config::LinkedFailover;
 use http1::{BodyError, ResponseError, WriteError};
 
 use crate::access_log::ErrorType;
@@ -100,25 +101,56 @@ impl OriginFailure {
         }
     }
 
-    /// What the access log says, when no response had begun.
+    /// Whether it is the failure of an origin group's primary origin.
+    ///
+    /// "Optimize high availability with CloudFront origin failover": where 503 is a failover code, that no
+    /// connection comes about; where 504 is one, that something takes too long. A connection that times out
+    /// is both. The page is silent about all else; there it is what the viewer would be told, 502, and for
+    /// a connection that fails before or after TCP's part 503 as well.
+    pub(crate) fn fails_over(&self, failover: &LinkedFailover) -> bool {
+        let counts_as: &[u16] = match self {
+            Self::Connect(_) => &[503],
+            Self::Unreachable(_) | Self::ConnectTimedOut => &[503, 504],
+            Self::Resolve(_) | Self::Refused(_) | Self::Tls(_) | Self::UnverifiableName => &[502, 503],
+            Self::WriteTimedOut | Self::ResponseTimedOut | Self::GapTimedOut | Self::CompletionTimedOut => {
+                &[504]
+            }
+            // The next origin would get the same request.
+            Self::Unwritable(_) => &[],
+            Self::Write(_)
+            | Self::NoResponse(_)
+            | Self::HeadTruncated
+            | Self::InvalidHead(_)
+            | Self::SwitchesProtocols
+            | Self::TooManyInterimResponses
+            | Self::InvalidBody(_)
+            | Self::BodyBroken(_) => &[502],
+        };
+        counts_as.iter().any(|status| failover.status_codes.contains(status))
+    }
+
+    /// What the access log says, when no response had begun ("Standard logging reference",
+    /// x-edge-detailed-result-type).
     pub(crate) fn error_type(&self) -> ErrorType {
         match self {
             Self::Resolve(_) => ErrorType::OriginDnsError,
             Self::Refused(_)
             | Self::Connect(_)
             | Self::Unreachable(_)
-            | Self::ConnectTimedOut
             | Self::Tls(_)
             | Self::UnverifiableName => ErrorType::OriginConnectError,
-            Self::Unwritable(_) => ErrorType::InternalError,
-            Self::Write(_) | Self::WriteTimedOut => ErrorType::OriginWriteError,
-            Self::NoResponse(None) => ErrorType::OriginZeroSizeObjectError,
-            Self::NoResponse(Some(_))
-            | Self::HeadTruncated
+            // "The request timed out while connecting to the origin, or reading data from the origin."
+            Self::ConnectTimedOut
+            | Self::WriteTimedOut
             | Self::ResponseTimedOut
             | Self::GapTimedOut
-            | Self::CompletionTimedOut
-            | Self::BodyBroken(_) => ErrorType::OriginReadError,
+            | Self::CompletionTimedOut => ErrorType::OriginCommError,
+            Self::Unwritable(_) => ErrorType::InternalError,
+            Self::Write(_) => ErrorType::OriginWriteError,
+            Self::NoResponse(None) => ErrorType::OriginZeroSizeObjectError,
+            Self::NoResponse(Some(_)) | Self::HeadTruncated | Self::BodyBroken(_) => {
+                ErrorType::OriginReadError
+            }
             Self::InvalidHead(error) if error.is_head_too_big() => ErrorType::OriginHeaderTooBigError,
             Self::InvalidHead(_)
             | Self::SwitchesProtocols

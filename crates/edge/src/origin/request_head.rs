@@ -21,6 +21,7 @@ pub(crate) type HostText = SmallVec<[u8; 64]>;
 pub(crate) struct OriginRequestHead<'a, 'r> {
     pub(crate) request: &'a ViewerRequest<'r>,
     pub(crate) cache_behavior: &'a LinkedCacheBehavior,
+    pub(crate) origin: &'a Origin,
     pub(crate) method: Method,
     pub(crate) request_id: &'a str,
     pub(crate) via_id: &'a str,
@@ -35,11 +36,12 @@ impl OriginRequestHead<'_, '_> {
     ) -> Result<HostText, WriteError> {
         let (request, cache_behavior) = (self.request, self.cache_behavior);
         let query = origin_query(cache_behavior, request.head.query());
-        let (method, prefix, path) = (self.method.as_str(), &cache_behavior.origin.path, request.head.path());
+        let (method, prefix, path) = (self.method.as_str(), &self.origin.path, request.head.path());
         let writer = HeadWriter::request(out, method, prefix, path, query.as_deref())?;
         let mut sink = OriginHead { writer, outcome: Ok(()), host: HostText::new(), notes };
         let origin_request = OriginRequest {
             cache_behavior,
+            origin: self.origin,
             method: self.method,
             host: request.head.host().text,
             scheme: request.peer.scheme,
@@ -109,14 +111,14 @@ pub(crate) fn endpoint(origin: &Origin, scheme: Scheme, host: &[u8]) -> Result<E
         OriginProtocolPolicy::HttpsOnly => true,
         OriginProtocolPolicy::MatchViewer => scheme == Scheme::Https,
     };
-    let address = origin.address.clone();
+    let (address, ip_address_type) = (origin.address.clone(), origin.ip_address_type);
     if !is_https {
-        return Ok(Endpoint { address, port: origin.http_port, tls: None });
+        return Ok(Endpoint { address, ip_address_type, port: origin.http_port, tls: None });
     }
     let own_name = match &address {
         OriginAddress::Name(name) => name.as_str().to_owned(),
         OriginAddress::Ip(ip) => ip.to_string(),
     };
     let names = TlsNames::new(str::from_utf8(host).unwrap_or_default(), &own_name)?;
-    Ok(Endpoint { address, port: origin.https_port, tls: Some(names) })
+    Ok(Endpoint { address, ip_address_type, port: origin.https_port, tls: Some(names) })
 }

@@ -1,7 +1,7 @@
 //! TLS towards origins: whose certificates are believed, and for which names.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use behavior::host_without_port;
 use rustls::client::WebPkiServerVerifier;
@@ -15,15 +15,19 @@ use tokio_rustls::client::TlsStream;
 
 use super::OriginFailure;
 
-/// The authorities that may vouch for HTTPS origins; cheap to clone.
+/// The authorities that may vouch for HTTPS origins. They can be replaced while they are in use: new
+/// connections are judged by the new ones. Clones are the same authorities.
 #[derive(Clone, Debug)]
 pub struct OriginRoots {
-    verifier: Arc<WebPkiServerVerifier>,
+    verifier: Arc<RwLock<Arc<WebPkiServerVerifier>>>,
 }
 
 /// Why there are no authorities for origins.
 #[derive(Debug, thiserror::Error)]
 pub enum OriginRootsError {
+    /// Nothing in it.
+    #[error("there is no PEM certificate in it")]
+    NoCertificate,
     /// Not a PEM certificate.
     #[error("the origins' authorities are no PEM certificates")]
     Malformed(#[source] pem::Error),
@@ -36,29 +40,37 @@ pub enum OriginRootsError {
 }
 
 impl OriginRoots {
+    /// The machine's authorities.
+    pub fn of_machine() -> Result<Self, OriginRootsError> {
+        Self::of(machine_roots())
+    }
+
     /// The machine's authorities, and those of a PEM text.
-    pub fn of_machine(extra_pem: &[u8]) -> Result<Self, OriginRootsError> {
-        let mut roots = RootCertStore::empty();
-        // What cannot be read on this machine is not believed; that is all.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Self::of(roots, extra_pem)
+    pub fn of_machine_and(pem: &[u8]) -> Result<Self, OriginRootsError> {
+        Self::of(with_pem(machine_roots(), pem)?)
     }
 
     /// The authorities of a PEM text, and no others.
     pub fn only(pem: &[u8]) -> Result<Self, OriginRootsError> {
-        Self::of(RootCertStore::empty(), pem)
+        Self::of(with_pem(RootCertStore::empty(), pem)?)
     }
 
-    fn of(mut roots: RootCertStore, pem: &[u8]) -> Result<Self, OriginRootsError> {
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(OriginRootsError::Malformed)?;
-            roots.add(certificate).map_err(OriginRootsError::NotAuthority)?;
-        }
+    /// Believes whom `others` believe, from here on.
+    pub fn replace(&self, others: &Self) {
+        let verifier = others.verifier();
+        *self.verifier.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+    }
+
+    fn verifier(&self) -> Arc<WebPkiServerVerifier> {
+        Arc::clone(&self.verifier.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn of(roots: RootCertStore) -> Result<Self, OriginRootsError> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(OriginRootsError::Unusable)?;
-        Ok(Self { verifier })
+        Ok(Self { verifier: Arc::new(RwLock::new(verifier)) })
     }
 
     /// Performs the handshake with an origin that is asked for as `names.sni`.
@@ -67,7 +79,7 @@ impl OriginRoots {
         stream: TcpStream,
         names: &TlsNames,
     ) -> Result<TlsStream<TcpStream>, OriginFailure> {
-        let verifier = EitherName { verifier: Arc::clone(&self.verifier), other: names.other.clone() };
+        let verifier = EitherName { verifier: self.verifier(), other: names.other.clone() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -83,6 +95,22 @@ impl OriginRoots {
             .await
             .map_err(OriginFailure::Tls)
     }
+}
+
+fn machine_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    // What cannot be read on this machine is not believed; that is all.
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
+
+fn with_pem(mut roots: RootCertStore, pem: &[u8]) -> Result<RootCertStore, OriginRootsError> {
+    let before = roots.len();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(OriginRootsError::Malformed)?;
+        roots.add(certificate).map_err(OriginRootsError::NotAuthority)?;
+    }
+    if roots.len() == before { Err(OriginRootsError::NoCertificate) } else { Ok(roots) }
 }
 
 /// The names that an origin's certificate may be for: the origin's domain, or the Host that is

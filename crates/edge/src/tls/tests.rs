@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use edge_config::{
     AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, Certificate, Change, Distribution,
-    HostName, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId, ResourceKind, Revision,
-    SealedPrivateKey, ViewerProtocolPolicy, link,
+    HostName, IpAddressType, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId,
+    ResourceKind, Revision, SealedPrivateKey, ViewerProtocolPolicy, link,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
@@ -79,6 +79,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
         origins: vec![Origin {
             id: "api".into(),
             address: OriginAddress::Name(HostName::parse("localhost").unwrap()),
+            ip_address_type: IpAddressType::Ipv4,
             http_port: 3500,
             https_port: 443,
             protocol_policy: OriginProtocolPolicy::HttpOnly,
@@ -90,11 +91,13 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
             keepalive_timeout_seconds: 5,
             response_completion_timeout_seconds: None,
         }],
+        origin_groups: Vec::new(),
         cache_behaviors: vec![CacheBehavior {
             path_pattern: None,
             target_origin_id: "api".into(),
             viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
             allowed_methods: MethodSet::ALL,
+            caches_options: false,
             cache_policy: CachePolicySource::Inline(CachePolicy::default()),
             origin_request_policy: None,
             response_headers_policy: None,
