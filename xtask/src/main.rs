@@ -1,6 +1,8 @@
-//! Repository chores. `cargo run -p xtask -- codegen` regenerates what the service models define.
+//! Repository chores. `cargo run -p xtask -- codegen` regenerates what the service models define, and `limits` the
+//! tables of docs/limits.md.
 
 mod codegen;
+mod limits;
 
 use clap::{Parser, Subcommand};
 
@@ -19,10 +21,17 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Write the tables of docs/limits.md from the crates' limits.rs.
+    Limits {
+        /// Write nothing; fail if they differ.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Codegen { check } => codegen::run(check),
+        Chore::Limits { check } => limits::run(check),
     }
 }

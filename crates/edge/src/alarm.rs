@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
+use crate::limits::PATIENCE_CHECK;
+
 /// The time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimedOut;
@@ -29,15 +31,6 @@ impl Alarm {
         Self { sleep: Box::pin(tokio::time::sleep(FAR)) }
     }
 
-    /// Waits for `future` until `deadline`.
-    pub(crate) async fn until<F: Future>(
-        &mut self,
-        deadline: Instant,
-        future: F,
-    ) -> Result<F::Output, TimedOut> {
-        self.until_moving(|| deadline, future).await
-    }
-
     /// Waits for `future`, but not longer than `limit`. What is ready at once costs no look at the clock.
     pub(crate) async fn within<F: Future>(
         &mut self,
@@ -46,6 +39,31 @@ impl Alarm {
     ) -> Result<F::Output, TimedOut> {
         let deadline = OnceCell::new();
         self.until_moving(|| *deadline.get_or_init(|| Instant::now() + limit), future).await
+    }
+
+    /// Waits for `future` as long as `patience` says, which may change its mind meanwhile.
+    pub(crate) async fn as_patient_as<F: Future>(
+        &mut self,
+        patience: impl Fn() -> Duration,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        let begun_at = OnceCell::new();
+        let deadline = || {
+            let now = Instant::now();
+            (*begun_at.get_or_init(|| now) + patience()).min(now + PATIENCE_CHECK)
+        };
+        self.until_moving(deadline, future).await
+    }
+
+    /// As [`as_patient_as`](Self::as_patient_as), for what has begun already.
+    pub(crate) async fn as_patient_since<F: Future>(
+        &mut self,
+        begun_at: Instant,
+        patience: impl Fn() -> Duration,
+        future: F,
+    ) -> Result<F::Output, TimedOut> {
+        let deadline = || (begun_at + patience()).min(Instant::now() + PATIENCE_CHECK);
+        self.until_moving(deadline, future).await
     }
 
     /// Waits for `future` until a deadline that may have moved by the time it is reached.
@@ -93,9 +111,22 @@ mod tests {
             for seconds in [60, 5, 30] {
                 let begin = Instant::now();
                 let deadline = begin + Duration::from_secs(seconds);
-                assert_eq!(alarm.until(deadline, std::future::pending::<()>()).await, Err(TimedOut));
+                assert_eq!(
+                    alarm.until_moving(|| deadline, std::future::pending::<()>()).await,
+                    Err(TimedOut)
+                );
                 assert_eq!(begin.elapsed().as_secs(), seconds);
             }
+        });
+    }
+
+    #[test]
+    fn patience_may_end_sooner_than_it_began() {
+        paused().block_on(async {
+            let begin = Instant::now();
+            let patience = || Duration::from_secs(if begin.elapsed().as_secs() < 3 { 60 } else { 5 });
+            let outcome = Alarm::new().as_patient_as(patience, std::future::pending::<()>()).await;
+            assert_eq!((outcome, begin.elapsed().as_secs()), (Err(TimedOut), 5));
         });
     }
 

@@ -13,7 +13,12 @@ use crate::limits::{
 
 thread_local! {
     static POOL: Pool = const {
-        Pool { small: RefCell::new(Vec::new()), large: RefCell::new(Vec::new()), large_in_use: Cell::new(0) }
+        Pool {
+            small: RefCell::new(Vec::new()),
+            large: RefCell::new(Vec::new()),
+            large_in_use: Cell::new(0),
+            bytes_in_use: Cell::new(0),
+        }
     };
 }
 
@@ -21,6 +26,12 @@ struct Pool {
     small: RefCell<Vec<Vec<u8>>>,
     large: RefCell<Vec<Vec<u8>>>,
     large_in_use: Cell<usize>,
+    bytes_in_use: Cell<usize>,
+}
+
+/// What the buffers that this thread has lent hold.
+pub(crate) fn bytes_in_use() -> usize {
+    POOL.with(|pool| pool.bytes_in_use.get())
 }
 
 /// A growable buffer whose memory goes back to its thread's pool.
@@ -28,13 +39,15 @@ struct Pool {
 pub(crate) struct Buffer {
     bytes: Vec<u8>,
     is_large: bool,
+    /// What it counts for in the pool.
+    counted: usize,
 }
 
 impl Buffer {
     /// For heads.
     pub(crate) fn small() -> Self {
         let kept = POOL.with(|pool| pool.small.borrow_mut().pop());
-        Self { bytes: kept.unwrap_or_else(|| Vec::with_capacity(SMALL_BUFFER_BYTES)), is_large: false }
+        Self::lend(kept.unwrap_or_else(|| Vec::with_capacity(SMALL_BUFFER_BYTES)), false)
     }
 
     /// For bodies; a small one while too many large ones are in use.
@@ -46,8 +59,20 @@ impl Buffer {
             }
             pool.large_in_use.set(in_use + 1);
             let kept = pool.large.borrow_mut().pop();
-            Self { bytes: kept.unwrap_or_else(|| Vec::with_capacity(LARGE_BUFFER_BYTES)), is_large: true }
+            Self::lend(kept.unwrap_or_else(|| Vec::with_capacity(LARGE_BUFFER_BYTES)), true)
         })
+    }
+
+    fn lend(bytes: Vec<u8>, is_large: bool) -> Self {
+        let mut buffer = Self { bytes, is_large, counted: 0 };
+        buffer.count();
+        buffer
+    }
+
+    fn count(&mut self) {
+        let more = self.bytes.capacity().saturating_sub(self.counted);
+        self.counted += more;
+        POOL.with(|pool| pool.bytes_in_use.set(pool.bytes_in_use.get() + more));
     }
 
     /// Whether a read would have to grow it.
@@ -58,6 +83,7 @@ impl Buffer {
     /// Makes room for the largest head; a head that outgrows a small buffer is rare.
     pub(crate) fn grow_for_head(&mut self) {
         self.bytes.reserve_exact(http1::limits::HEAD_BYTES_MAX + 2);
+        self.count();
     }
 
     /// Drops what is before `at`.
@@ -86,6 +112,7 @@ impl Drop for Buffer {
         bytes.clear();
         // The pool is gone when a thread that ends drops its last connections.
         let _ = POOL.try_with(|pool| {
+            pool.bytes_in_use.set(pool.bytes_in_use.get().saturating_sub(self.counted));
             let (kept, capacity, kept_max) = if self.is_large {
                 pool.large_in_use.set(pool.large_in_use.get().saturating_sub(1));
                 (&pool.large, LARGE_BUFFER_BYTES, LARGE_BUFFERS_KEPT_MAX)

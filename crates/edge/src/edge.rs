@@ -16,9 +16,11 @@ use edge_config::{Revision, Snapshot};
 use tokio::sync::{oneshot, watch};
 
 use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
+use crate::addresses::ViewerAddresses;
 use crate::egress::OriginAccess;
-use crate::limits::{STOP_TIME_MAX, THREADS_MAX};
+use crate::limits::{ADDRESS_CONNECTIONS_MAX, MEMORY_BYTES_DEFAULT, STOP_TIME_MAX, THREADS_MAX};
 use crate::listener::ListenOn;
+use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::origin::{OriginRoots, Origins};
 use crate::preparation::{self, Preparation, Prepared};
@@ -47,6 +49,24 @@ pub struct EdgeSettings {
     pub via_id: String,
     /// The edge's location, as in `X-Amz-Cf-Pop`.
     pub pop: String,
+    /// How much of it viewers may have.
+    pub viewer_limits: ViewerLimits,
+}
+
+/// How much of an edge viewers may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ViewerLimits {
+    /// Connections of one viewer address (IPv6: of one /64); 0 for no limit.
+    pub address_connections_max: usize,
+    /// Bytes that connections may hold on all threads together. Beyond them new ones are closed at once,
+    /// and new HTTP/2 streams get 503.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for ViewerLimits {
+    fn default() -> Self {
+        Self { address_connections_max: ADDRESS_CONNECTIONS_MAX, memory_bytes_max: MEMORY_BYTES_DEFAULT }
+    }
 }
 
 /// Why an edge cannot start.
@@ -141,6 +161,7 @@ impl Edge {
             https_port: secure.first().map(SocketAddr::port),
             tls: settings.tls,
             applied: AppliedRevisions::new(threads),
+            addresses: Arc::new(ViewerAddresses::new(settings.viewer_limits.address_connections_max)),
         });
         let mut edge = Self {
             http_addresses: clear,
@@ -161,6 +182,8 @@ impl Edge {
                 origin_access: Arc::clone(&origin_access),
                 origin_roots: settings.origin_roots.clone(),
                 snapshots: prepared.clone(),
+                // The kernel spreads connections evenly.
+                memory_bytes_max: settings.viewer_limits.memory_bytes_max / threads,
             };
             edge.start_thread(parts).map_err(StartError::Thread)?;
         }
@@ -176,7 +199,10 @@ impl Edge {
             thread::block_on(runtime, async move {
                 let metrics = metrics.thread();
                 let origins = Origins::new(parts.origin_access, parts.origin_roots, metrics.clone());
-                let thread = Rc::new(Thread::new(parts.common, origins, access_log.thread(), metrics));
+                let load = Load::new(parts.memory_bytes_max);
+                metrics.memory(&load);
+                let thread = Thread::new(parts.common, origins, access_log.thread(), metrics, load);
+                let thread = Rc::new(thread);
                 thread.run(number, parts.listeners, parts.snapshots, phases, drained).await
             })
         })
@@ -285,6 +311,7 @@ struct ThreadParts {
     origin_access: Arc<OriginAccess>,
     origin_roots: OriginRoots,
     snapshots: watch::Receiver<Prepared>,
+    memory_bytes_max: usize,
 }
 
 fn bind_all(

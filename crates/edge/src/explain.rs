@@ -13,6 +13,7 @@ use edge_config::{LinkedCacheBehavior, LinkedDistribution, Method, OriginAddress
 use http1::{Progress, RequestHead};
 use tokio::time::Instant;
 
+use crate::addresses::AddressConnection;
 use crate::failure::Failure;
 use crate::origin::{OriginRequestHead, endpoint};
 use crate::pipeline::select_distribution;
@@ -144,8 +145,13 @@ fn outcome(
         Ok(Progress::Partial) => return Err(refused(EdgeError::BadRequest, "the head has no end")),
         Err(error) => return Err(refused(refusal(error), error.to_string())),
     }
-    let peer =
-        Peer { address: question.viewer, scheme: question.scheme, tls: None, tls_handshake: Cell::default() };
+    let peer = Peer {
+        address: question.viewer,
+        of_address: AddressConnection::alone(question.viewer.ip()),
+        scheme: question.scheme,
+        tls: None,
+        tls_handshake: Cell::default(),
+    };
     let request = ViewerRequest {
         head: head.view(question.head),
         version: question.version,

@@ -10,6 +10,7 @@
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
+//! - `addresses`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
 //!
@@ -19,6 +20,7 @@
 //! control plane is down.
 
 mod access_log;
+mod addresses;
 mod alarm;
 mod answer;
 mod body;
@@ -29,6 +31,7 @@ mod explain;
 mod failure;
 pub mod limits;
 mod listener;
+mod load;
 mod metrics;
 mod origin;
 mod pipeline;
@@ -46,7 +49,7 @@ mod viewer;
 pub use access_log::{
     AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget, access_log_fields,
 };
-pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure};
+pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure, ViewerLimits};
 pub use egress::{EgressError, OriginAccess};
 pub use explain::{DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SentField, explain};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};

@@ -6,6 +6,40 @@ use std::time::Duration;
 /// MiB at worst; beyond it new connections are closed at once rather than everybody's slowed down.
 pub const CONNECTIONS_MAX: usize = 65_536;
 
+/// Connections that one viewer address may have unless `--address-connections-max` says otherwise. Behind
+/// the address of a company or a mobile network are thousands of people with a connection or two each;
+/// one machine alone must not use up a thread's.
+pub const ADDRESS_CONNECTIONS_MAX: usize = 2048;
+
+/// Connections of one address beyond which each of them has [`HURRIED_TIME_MAX`] for a head, for a stretch
+/// of a body whose length it has declared, and for what it is sent. Nobody is slow in all of them by chance.
+pub const ADDRESS_CONNECTIONS_PATIENT: usize = 256;
+
+/// Connections that an address must be down to again before it is no longer hurried; otherwise the last of
+/// those that were slow would be left to be.
+pub const ADDRESS_CONNECTIONS_CALM: usize = 16;
+
+/// HTTP/2 streams that one address may have at once, where its connections may not be more; beyond them
+/// a stream gets 503. A stream costs as much as a connection, and 128 of them come cheaply in one.
+pub const ADDRESS_STREAMS_MIN: usize = 256;
+
+/// How long a viewer may take where it has reason to be quick: twice what loses nobody on a mobile network
+/// that works.
+pub const HURRIED_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How often a viewer's patience is looked at again while it waits.
+pub const PATIENCE_CHECK: Duration = Duration::from_secs(1);
+
+/// What the connections of an edge may hold where neither `--memory-max` nor the machine says it.
+pub const MEMORY_BYTES_DEFAULT: usize = 1024 * 1024 * 1024;
+
+/// What a connection holds without any buffer: TLS's state, its task and what HTTP/2 keeps. Measured: 13
+/// to 20 KiB.
+pub const CONNECTION_HELD_BYTES: usize = 24 * 1024;
+
+/// What an HTTP/2 stream holds without its buffers: its task, and the origin's connection.
+pub const STREAM_HELD_BYTES: usize = 12 * 1024;
+
 /// A buffer for a head, or for what is small. Requests of browsers are below 4 KiB; larger heads move
 /// into a large buffer.
 pub const SMALL_BUFFER_BYTES: usize = 8 * 1024;
@@ -14,9 +48,9 @@ pub const SMALL_BUFFER_BYTES: usize = 8 * 1024;
 /// responses than 64 KiB does. Also what is in flight in one direction of one exchange.
 pub const LARGE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Large buffers that one thread has in use before it makes do with small ones for bodies: 128 MiB.
+/// Large buffers that one thread has in use before it makes do with small ones for bodies: 32 MiB.
 /// Only viewers that read slowly hold any for longer than it takes to write them.
-pub const LARGE_BUFFERS_IN_USE_MAX: usize = 1024;
+pub const LARGE_BUFFERS_IN_USE_MAX: usize = 256;
 
 /// Unused large buffers that a thread keeps: 4 MiB.
 pub const LARGE_BUFFERS_KEPT_MAX: usize = 32;
@@ -74,6 +108,34 @@ pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
 /// Bytes of one HTTP/2 stream's response that wait in the connection.
 pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// Bytes of all responses that wait in one HTTP/2 connection for the viewer to read: twice what one stream
+/// may have, so that one that is slow does not stop the others.
+pub const HTTP2_OUTGOING_BYTES_MAX: usize = 256 * 1024;
+
+/// Heads of more than [`SMALL_BUFFER_BYTES`] that are unfolded at once on one HTTP/2 connection; other streams
+/// with such heads wait for their turn. HPACK makes 32 KiB of a few bytes, and they are needed twice:
+/// as received and as sent on.
+pub const HTTP2_LARGE_HEADS_MAX: usize = 32;
+
+/// Streams of one HTTP/2 connection whose responses wait for the viewer before it is hurried, and then
+/// closed. A page that holds back downloads has a few; an attack with closed windows has them all.
+pub const HTTP2_UNREAD_STREAMS_PATIENT: usize = 16;
+
+/// Frames at once that carry nothing (PING, WINDOW_UPDATE, PRIORITY, empty DATA, unknown ones; SETTINGS count
+/// sixteenfold). Each request adds four and each stretch of a response two, so this is for what belongs
+/// to no request: the probes of gRPC clients, a burst when many streams end.
+pub const HTTP2_FRAMES_MAX: u32 = 1024;
+
+/// How many of them come back in a second.
+pub const HTTP2_FRAMES_PER_SECOND: u32 = 64;
+
+/// Streams that a viewer may reset at once: a page that is left resets all of its streams, and the next
+/// one may be left as well.
+pub const HTTP2_RESETS_MAX: u32 = 256;
+
+/// How many of them come back in a second: faster than anybody types.
+pub const HTTP2_RESETS_PER_SECOND: u32 = 16;
 
 /// An HTTP/2 header list as SETTINGS counts it, 32 bytes more a field. Above what a head may have in
 /// HTTP/1.1's form, so that the answer is the same 494; far above is cut off while it arrives.

@@ -18,7 +18,9 @@ use edge_config::Revision;
 
 use crate::access_log::AccessLogCounters;
 use crate::limits::METRICS_DISTRIBUTIONS_MAX;
+use crate::load::Load;
 use crate::tls::TlsVersion;
+use crate::viewer::Http2Misconduct;
 use cell::{Count, Histogram, micros};
 use exposition::render;
 
@@ -123,6 +125,30 @@ impl OriginErrorKind {
     }
 }
 
+/// Why something was turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shed {
+    /// The thread has as many connections as it can hold.
+    Thread,
+    /// The viewer's address has as many as it may.
+    Address,
+    /// What connections hold is as much as they may.
+    Memory,
+}
+
+impl Shed {
+    const ALL: [Self; 3] = [Self::Thread, Self::Address, Self::Memory];
+
+    /// A word for metrics and logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Thread => "thread",
+            Self::Address => "address",
+            Self::Memory => "memory",
+        }
+    }
+}
+
 /// What is counted of a request when its last byte has left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestCounts {
@@ -168,6 +194,27 @@ impl ThreadMetrics {
     pub(crate) fn viewer_connection(&self) -> ViewerConnection {
         self.of.counts.viewer_connections_opened.add(1);
         ViewerConnection { thread: Rc::clone(&self.of) }
+    }
+
+    /// Counts a connection that was closed before anything was read.
+    pub(crate) fn connection_shed(&self, why: Shed) {
+        self.of.counts.connections_shed[why as usize].add(1);
+    }
+
+    /// Counts an HTTP/2 stream that was answered with 503.
+    pub(crate) fn stream_shed(&self, why: Shed) {
+        self.of.counts.streams_shed[why as usize].add(1);
+    }
+
+    /// Counts an HTTP/2 connection that the viewer's conduct ended.
+    pub(crate) fn http2_misconduct(&self, what: Http2Misconduct) {
+        self.of.counts.http2_misconduct[what as usize].add(1);
+    }
+
+    /// States what this thread's connections hold, and may.
+    pub(crate) fn memory(&self, load: &Load) {
+        self.of.counts.memory_held.set(load.bytes() as u64);
+        self.of.counts.memory_max.set(load.bytes_max() as u64);
     }
 
     /// Counts a TLS handshake that ended well.
@@ -268,6 +315,11 @@ struct ThreadCounts {
     origin_first_byte_seconds: Histogram,
     viewer_connections_opened: Count,
     viewer_connections_closed: Count,
+    connections_shed: [Count; Shed::ALL.len()],
+    streams_shed: [Count; Shed::ALL.len()],
+    http2_misconduct: [Count; Http2Misconduct::ALL.len()],
+    memory_held: Count,
+    memory_max: Count,
     tls_handshakes: [Count; 4],
     tls_handshakes_failed: Count,
     origin_connections_opened: Count,
@@ -405,6 +457,10 @@ mod tests {
         thread.tls_handshake(TlsVersion::Tls13, true);
         thread.tls_handshake(TlsVersion::Tls12, false);
         thread.tls_handshake_failed();
+        thread.connection_shed(Shed::Address);
+        thread.stream_shed(Shed::Memory);
+        thread.http2_misconduct(Http2Misconduct::Resets);
+        thread.memory(&Load::new(1 << 30));
         thread.origin_connection_reused();
         for kind in OriginErrorKind::ALL {
             thread.origin_error(kind);
@@ -419,6 +475,11 @@ mod tests {
                 "mantlet_tls_handshakes_total{version=\"TLSv1.3\",resumed=\"false\"} 0",
                 "mantlet_tls_handshakes_total{version=\"TLSv1.2\",resumed=\"false\"} 1",
                 "mantlet_tls_handshakes_failed_total 1",
+                "mantlet_viewer_connections_shed_total{reason=\"address\"} 1",
+                "mantlet_viewer_connections_shed_total{reason=\"memory\"} 0",
+                "mantlet_http2_streams_shed_total{reason=\"memory\"} 1",
+                "mantlet_http2_connections_ended_total{reason=\"resets\"} 1",
+                "mantlet_connection_memory_max_bytes 1073741824",
                 "mantlet_origin_connections_reused_total 1",
                 "mantlet_snapshot_revision 9",
                 "mantlet_access_log_dropped_total{reason=\"queue-full\"} 5",

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,8 +20,10 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::access_log::ThreadLog;
+use crate::addresses::{AddressConnection, ViewerAddresses};
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
-use crate::metrics::ThreadMetrics;
+use crate::load::Load;
+use crate::metrics::{Shed, ThreadMetrics};
 use crate::origin::Origins;
 use crate::preparation::Prepared;
 use crate::request_id::RequestIds;
@@ -42,6 +44,8 @@ pub(crate) struct Common {
     pub(crate) tls: Option<ViewerTls>,
     /// Who has applied what.
     pub(crate) applied: AppliedRevisions,
+    /// How much each viewer address has.
+    pub(crate) addresses: Arc<ViewerAddresses>,
 }
 
 /// A listening socket and what is spoken on it.
@@ -60,6 +64,7 @@ pub(crate) struct Thread {
     pub(crate) log: ThreadLog,
     pub(crate) metrics: ThreadMetrics,
     pub(crate) ids: RequestIds,
+    pub(crate) load: Rc<Load>,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
     prepared: RefCell<Prepared>,
@@ -72,13 +77,20 @@ pub(crate) struct Thread {
 }
 
 impl Thread {
-    pub(crate) fn new(common: Arc<Common>, origins: Origins, log: ThreadLog, metrics: ThreadMetrics) -> Self {
+    pub(crate) fn new(
+        common: Arc<Common>,
+        origins: Origins,
+        log: ThreadLog,
+        metrics: ThreadMetrics,
+        load: Load,
+    ) -> Self {
         Self {
             common,
             origins,
             log,
             metrics,
             ids: RequestIds::new(),
+            load: Rc::new(load),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
             prepared: RefCell::default(),
@@ -206,15 +218,34 @@ impl Thread {
     }
 
     fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        if self.connections.borrow().len() >= CONNECTIONS_MAX {
-            return tracing::warn!("A connection was closed at once: this thread has as many as it can hold");
-        }
+        let of_address = match self.admit(address.ip()) {
+            Ok(admitted) => admitted,
+            Err(shed) => {
+                self.metrics.connection_shed(shed);
+                return tracing::debug!(reason = shed.as_str(), "A connection was closed at once");
+            }
+        };
         let thread = Rc::clone(self);
+        let held = self.load.connection();
+        self.metrics.memory(&self.load);
         spawn_local(async move {
             let _registration = thread.register().await;
             let _counted = thread.metrics.viewer_connection();
-            viewer::serve(&thread, stream, address, scheme).await;
+            viewer::serve(&thread, stream, address, of_address, scheme).await;
+            drop(held);
+            thread.metrics.memory(&thread.load);
         });
+    }
+
+    /// Takes a connection on, as long as there is room for it.
+    fn admit(&self, address: IpAddr) -> Result<AddressConnection, Shed> {
+        if self.connections.borrow().len() >= CONNECTIONS_MAX {
+            return Err(Shed::Thread);
+        }
+        if self.load.is_full() {
+            return Err(Shed::Memory);
+        }
+        self.common.addresses.admit(address).ok_or(Shed::Address)
     }
 
     /// Lets draining wake the task that calls this, and wait for its end.

@@ -74,8 +74,10 @@ async fn invariant_4_the_origin_sees_no_end_of_a_body_that_is_not_as_long_as_dec
         let (_edge, origin, mut viewer) = edge_and_origin().await;
         let request = post("/").header("content-length", "5").body(()).unwrap();
         let (response, mut sending) = viewer.begin(request, false).await;
+        // What is wrong from the beginning does not even reach the origin.
+        let mut at_origin = origin.accept().await;
         sending.send_data(Bytes::from_static(body.as_bytes()), true).unwrap();
-        let (mut at_origin, outcome) = tokio::join!(origin.accept(), within("a refusal", response));
+        let outcome = within("a refusal", response).await;
         if let Ok(response) = outcome {
             assert_eq!(response.status(), 400);
         }

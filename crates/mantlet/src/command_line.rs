@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use control::{Role, UnknownRole};
+use edge::limits::ADDRESS_CONNECTIONS_MAX;
 use ipnet::IpNet;
 
 use crate::limits::DRAIN_LIMIT;
@@ -130,6 +131,18 @@ pub(crate) struct RunFlags {
     /// Edge threads; one for each core unless given.
     #[arg(long, value_name = "N", env = "MANTLET_EDGE_THREADS")]
     pub(crate) edge_threads: Option<usize>,
+
+    /// Connections that one viewer address may have, for IPv6 one /64; 0 for any number.
+    ///
+    /// Beyond it new ones are closed at once. Give 0 where viewers come through a proxy, whose address they all share.
+    #[arg(long, value_name = "N", env = "MANTLET_ADDRESS_CONNECTIONS_MAX", default_value_t = ADDRESS_CONNECTIONS_MAX)]
+    pub(crate) address_connections_max: usize,
+
+    /// What connections of viewers may hold in memory: 512MiB, 2GiB; half of the machine's or the cgroup's unless given.
+    ///
+    /// Beyond it new connections are closed at once, and new HTTP/2 streams answered with 503.
+    #[arg(long, value_name = "BYTES", env = "MANTLET_MEMORY_MAX", value_parser = bytes)]
+    pub(crate) memory_max: Option<usize>,
 
     /// Where the access log goes: a file, `stdout` or `none`; access.log in the data directory unless given.
     #[arg(long, value_name = "FILE|stdout|none", env = "MANTLET_ACCESS_LOG")]
@@ -735,6 +748,24 @@ fn viewer(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
+fn bytes(text: &str) -> Result<usize, String> {
+    let digits = text.len() - text.trim_start_matches(|character: char| character.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = number
+        .parse()
+        .ok()
+        .zip(factor)
+        .and_then(|(number, factor): (usize, usize)| number.checked_mul(factor));
+    bytes.filter(|&bytes| bytes > 0).ok_or_else(|| "write a number of bytes, as in 512MiB or 2GiB".to_owned())
+}
+
 fn role(text: &str) -> Result<Role, String> {
     text.parse().map_err(|error: UnknownRole| error.to_string())
 }
@@ -791,6 +822,16 @@ mod tests {
         assert!(!includes("5xx", "499") && !includes("502", "503"));
         for text in ["", "5", "5x", "xxx", "50é", "5000"] {
             assert!(text.parse::<StatusFilter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_bytes() {
+        assert_eq!(bytes("65536"), Ok(65_536));
+        assert_eq!(bytes("512MiB"), Ok(512 << 20));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        for text in ["", "0", "MiB", "-1", "1.5GiB", "2GB", "99999999999999999999", "99999999999999GiB"] {
+            assert!(bytes(text).is_err(), "{text}");
         }
     }
 

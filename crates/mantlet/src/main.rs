@@ -24,6 +24,7 @@ mod limits;
 mod lint;
 mod local_socket;
 mod log;
+mod machine_memory;
 mod origin_authorities;
 mod passed_sockets;
 mod renewal;

@@ -235,6 +235,7 @@ fn start_edge(
         access_log: access_log(directory, settings),
         via_id: random_name()?,
         pop: EDGE_LOCATION.to_owned(),
+        viewer_limits: settings.viewer_limits,
     };
     Edge::start(edge_settings, snapshots).context("the edge cannot start")
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use edge::ListenOn;
 use edge::limits::THREADS_MAX;
+use edge::{ListenOn, ViewerLimits};
 use edge_config::{HostName, HostNameError};
 use ipnet::IpNet;
 use thiserror::Error;
@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
 use crate::explain::AskedUrlError;
 use crate::limits::SUFFIX_BYTES_MAX;
+use crate::machine_memory;
 use crate::passed_sockets::PassedSockets;
 use crate::up::OriginUrlError;
 
@@ -30,6 +31,7 @@ pub(crate) struct RunSettings {
     pub(crate) account_id: String,
     pub(crate) authentication: AuthFlag,
     pub(crate) edge_threads: usize,
+    pub(crate) viewer_limits: ViewerLimits,
     pub(crate) access_log: AccessLogTarget,
     pub(crate) access_log_format: AccessLogFormat,
     pub(crate) origin_allow: Vec<IpNet>,
@@ -143,6 +145,10 @@ impl RunSettings {
             account_id: account_id(flags.account_id)?,
             authentication: flags.auth,
             edge_threads: edge_threads(flags.edge_threads)?,
+            viewer_limits: ViewerLimits {
+                address_connections_max: flags.address_connections_max,
+                memory_bytes_max: flags.memory_max.unwrap_or_else(machine_memory::for_connections),
+            },
             access_log: access_log(flags.access_log.as_deref())?,
             access_log_format: flags.access_log_format,
             origin_allow: flags.origin_allow,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use edge::{
     AccessLogFormat, AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, OriginAccess, OriginRoots,
-    ViewerTls, certified_key,
+    ViewerLimits, ViewerTls, certified_key,
 };
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection, HostName,
@@ -79,6 +79,7 @@ impl TestEdge {
             },
             via_id: "0123456789abcdef".to_owned(),
             pop: "TST50-P1".to_owned(),
+            viewer_limits: ViewerLimits::default(),
         };
         change(&mut settings);
         let edge = Edge::start(settings, snapshots.subscribe()).unwrap();

@@ -15,6 +15,7 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
+from .frames import Frames
 from .http1 import Fields, PeerClosed, ProtocolError, Wire, head_bytes
 from .waiting import PATIENCE
 
@@ -298,16 +299,28 @@ class Viewer:
     def http2(self, patience=PATIENCE):
         return Http2Connection(self._tls("h2", patience))
 
-    def _tls(self, protocol, patience):
+    def frames(self, first=None, patience=PATIENCE, **how):
+        """HTTP/2 by hand, from another loopback address if one is given."""
+        return Frames(self._tls("h2", patience, **how), first)
+
+    def _tls(self, protocol, patience, **how):
         context = ssl.create_default_context(cafile=str(self.mantlet.ca))
         context.set_alpn_protocols([protocol])
-        sock = context.wrap_socket(connect(self.mantlet.https, patience), server_hostname=self.domain)
+        sock = connect(self.mantlet.https, patience, **how)
+        sock = context.wrap_socket(sock, server_hostname=self.domain)
         assert sock.selected_alpn_protocol() == protocol
         return sock
 
 
-def connect(address, patience=PATIENCE):
-    sock = socket.create_connection(address, timeout=patience)
+def connect(address, patience=PATIENCE, source=None, receive_buffer=None):
+    """A socket; from another loopback address, and with as little room for what comes, as is said."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    if receive_buffer:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    if source:
+        sock.bind((source, 0))
+    sock.settimeout(patience)
+    sock.connect(address)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 

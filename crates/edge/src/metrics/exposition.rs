@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::cell::{BUCKETS, Count, Histogram};
-use super::{DistributionCounts, HANDSHAKES, OriginErrorKind, STATUS_CLASSES, ThreadCounts, lock};
+use super::{DistributionCounts, HANDSHAKES, OriginErrorKind, STATUS_CLASSES, Shed, ThreadCounts, lock};
 use crate::access_log::AccessLogCounters;
+use crate::viewer::Http2Misconduct;
 
 /// Everything that the threads counted.
 pub(super) fn render(threads: &[Arc<ThreadCounts>], access_log: &AccessLogCounters) -> String {
@@ -111,6 +112,7 @@ fn viewers(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
     let opened = sum(threads, |thread| &thread.viewer_connections_opened);
     page.gauge("mantlet_viewer_connections", "Open connections of viewers.", opened.saturating_sub(closed));
     page.counter("mantlet_viewer_connections_total", "Connections that viewers opened.", opened);
+    what_was_shed(page, threads);
     page.family("mantlet_tls_handshakes_total", "counter", "Completed TLS handshakes of viewers.");
     for (index, (version, resumed)) in HANDSHAKES.into_iter().enumerate() {
         let labels = [("version", version.as_str()), ("resumed", if resumed { "true" } else { "false" })];
@@ -124,6 +126,46 @@ fn viewers(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
         "mantlet_tls_handshakes_failed_total",
         "TLS handshakes of viewers that did not complete.",
         sum(threads, |thread| &thread.tls_handshakes_failed),
+    );
+}
+
+fn what_was_shed(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
+    page.family(
+        "mantlet_viewer_connections_shed_total",
+        "counter",
+        "Connections of viewers that were closed before anything was read, and what there was too much of.",
+    );
+    for why in Shed::ALL {
+        let shed = sum(threads, |thread| &thread.connections_shed[why as usize]);
+        page.sample("mantlet_viewer_connections_shed_total", &[("reason", why.as_str())], shed);
+    }
+    page.family(
+        "mantlet_http2_streams_shed_total",
+        "counter",
+        "HTTP/2 streams that were answered with 503, and what there was too much of.",
+    );
+    for why in [Shed::Address, Shed::Memory] {
+        let shed = sum(threads, |thread| &thread.streams_shed[why as usize]);
+        page.sample("mantlet_http2_streams_shed_total", &[("reason", why.as_str())], shed);
+    }
+    page.family(
+        "mantlet_http2_connections_ended_total",
+        "counter",
+        "HTTP/2 connections that were ended for what their viewers did.",
+    );
+    for what in Http2Misconduct::ALL {
+        let ended = sum(threads, |thread| &thread.http2_misconduct[what as usize]);
+        page.sample("mantlet_http2_connections_ended_total", &[("reason", what.as_str())], ended);
+    }
+    page.gauge(
+        "mantlet_connection_memory_bytes",
+        "What connections of viewers held, as far as it is reckoned, when the last one came or went.",
+        sum(threads, |thread| &thread.memory_held),
+    );
+    page.gauge(
+        "mantlet_connection_memory_max_bytes",
+        "What they may hold before new ones are turned away.",
+        sum(threads, |thread| &thread.memory_max),
     );
 }
 

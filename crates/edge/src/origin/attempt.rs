@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::OriginFailure;
 use super::connection::OriginConnection;
 use super::exchange::OriginExchange;
+use crate::alarm::Alarm;
 use crate::body;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
@@ -130,8 +131,9 @@ impl Attempt<'_, '_, '_> {
     /// that is not an error here.
     async fn upload<B: RequestBody>(&self, body: &mut B, sending: &Sending) -> Result<(), ViewerFault> {
         let mut head: &[u8] = self.head;
+        let mut alarm = Alarm::new();
         loop {
-            let mut next = pin!(tokio::time::timeout(VIEWER_BODY_GAP_MAX, body.next()));
+            let mut next = pin!(alarm.as_patient_as(|| self.body_patience(), body.next()));
             // What is there already leaves with the head; what is not must not delay it.
             let ready = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
             let part = match ready {
@@ -156,6 +158,14 @@ impl Attempt<'_, '_, '_> {
                 return Ok(());
             }
             sending.progress();
+        }
+    }
+
+    /// How long the viewer may be silent. Who has declared a length has the whole body at hand.
+    fn body_patience(&self) -> Duration {
+        match self.exchange.request.framing {
+            BodyFraming::Length(_) => self.exchange.request.peer.patience(VIEWER_BODY_GAP_MAX),
+            _ => VIEWER_BODY_GAP_MAX,
         }
     }
 

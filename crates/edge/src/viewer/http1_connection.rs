@@ -131,7 +131,9 @@ impl Connection<'_> {
                 input.grow_for_head();
             }
             let reading = self.transport.read(input);
-            match self.alarm.until(received_at + VIEWER_HEAD_TIME_MAX, reading).await {
+            let peer = self.peer;
+            let patience = || peer.patience(VIEWER_HEAD_TIME_MAX);
+            match self.alarm.as_patient_since(received_at, patience, reading).await {
                 Ok(Ok(0) | Err(_)) => return Err(NoRequest::Ended),
                 Ok(Ok(_)) => {}
                 Err(_) => return Err(NoRequest::Refused(Failure::Refused(EdgeError::RequestTimeout))),
@@ -159,6 +161,7 @@ impl Connection<'_> {
         let mut response = Http1Response {
             transport: self.transport,
             thread: self.thread,
+            peer: self.peer,
             traffic: &traffic,
             version,
             keep_alive: head.keep_alive(),
@@ -198,6 +201,7 @@ impl Connection<'_> {
         let mut response = Http1Response {
             transport: self.transport,
             thread: self.thread,
+            peer: self.peer,
             traffic: &traffic,
             version: HttpVersion::Http11,
             keep_alive: false,
@@ -374,6 +378,7 @@ impl RequestBody for Http1Body<'_> {
 struct Http1Response<'c> {
     transport: &'c Transport,
     thread: &'c Thread,
+    peer: &'c Peer,
     traffic: &'c Traffic,
     version: HttpVersion,
     /// Whether another request may follow; settled when the head is written.
@@ -463,8 +468,9 @@ impl ResponseWriter for Http1Response<'_> {
     }
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
+        let peer = self.peer;
         let sending = self.send(part, is_last);
-        match alarm.within(VIEWER_WRITE_TIME_MAX, sending).await {
+        match alarm.as_patient_as(|| peer.patience(VIEWER_WRITE_TIME_MAX), sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ViewerFault::Left),
             Err(_) => Err(ViewerFault::ReadsTooSlowly),

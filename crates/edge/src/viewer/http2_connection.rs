@@ -1,52 +1,63 @@
 //! HTTP/2 towards viewers: frames, streams and flow control are the `h2` crate's, meaning is ours.
 //!
 //! One task drives the connection and begins one for each stream. What bounds a connection: streams,
-//! windows, resets and the header list, in `limits`; the rest (CONTINUATION, SETTINGS, PING floods)
-//! in `h2` itself.
+//! windows, broken streams and the header list, in `h2` with the numbers of `limits`; frames that carry
+//! nothing and resets, in `http2_guard`; responses that are not read, in `http2_outgoing` and here.
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use behavior::{EdgeError, HttpVersion};
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use http1::{BodyFraming, Progress, WriteError, decimal};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
+use super::http2_guard::{Conduct, Guard, Http2Misconduct};
 use super::http2_head::{self, HeadFault};
+use super::http2_outgoing::{Outgoing, OutgoingRoom};
 use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
     ViewerRequest, refusal,
 };
+use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX,
-    HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX,
-    HTTP2_SEND_BUFFER_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX, VIEWER_HEAD_TIME_MAX,
+    HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_LARGE_HEADS_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME,
+    HTTP2_RESET_STREAMS_MAX, HTTP2_SEND_BUFFER_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
+    HTTP2_UNREAD_STREAMS_PATIENT, HURRIED_TIME_MAX, SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX,
     VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
+use crate::load::Held;
+use crate::metrics::Shed;
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::thread::Thread;
 use crate::transcript::{Traffic, Transcript};
 
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Rc<Thread>, stream: TlsStream<TcpStream>, peer: Peer) {
-    let handshake = builder().handshake(stream);
+    let conduct = Rc::new(Conduct::new(&thread.load));
+    let handshake = builder().handshake(Guard::new(stream, Rc::clone(&conduct)));
     let connection = match tokio::time::timeout(VIEWER_HEAD_TIME_MAX, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "A viewer does not speak HTTP/2"),
         Err(_) => return tracing::debug!("A viewer did not begin HTTP/2 in time"),
     };
-    let ended = Http2Connection::new(thread, connection, peer).serve().await;
+    let ended = Http2Connection::new(thread, connection, conduct, peer).serve().await;
     if let Err(error) = ended {
         tracing::debug!(%error, "An HTTP/2 connection ended");
     }
@@ -69,27 +80,77 @@ fn builder() -> h2::server::Builder {
 
 struct Http2Connection<'c> {
     thread: &'c Rc<Thread>,
-    connection: Connection<TlsStream<TcpStream>, Bytes>,
-    peer: Rc<Peer>,
+    connection: ViewerConnection,
     streams: Rc<Streams>,
 }
 
-/// A stream that a viewer has begun.
-type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
+type ViewerConnection = Connection<Guard<TlsStream<TcpStream>>, Outgoing>;
 
-/// How many streams are being served, and since when there are none.
+/// A stream that a viewer has begun.
+type Accepted = (Request<RecvStream>, SendResponse<Outgoing>);
+
+/// What the streams of a connection share with it and with each other.
 struct Streams {
+    peer: Peer,
+    conduct: Rc<Conduct>,
+    outgoing: OutgoingRoom,
+    /// Turns to have a large head.
+    large_heads: Semaphore,
+    /// How many streams are being served, and since when there are none.
     open: Cell<usize>,
     idle_since: Cell<Instant>,
+    /// How many wait for the viewer to read, or for others to end that have large heads.
+    unread: Cell<usize>,
     /// Whether no others may begin.
     are_closing: Cell<bool>,
+    /// When the connection ends, whatever is left.
+    end_by: Cell<Option<Instant>>,
 }
 
 impl Streams {
-    /// Until when the connection may go on as it is, without a stream.
-    fn idle_until(&self) -> Instant {
+    fn new(peer: Peer, conduct: Rc<Conduct>) -> Self {
+        Self {
+            peer,
+            conduct,
+            outgoing: OutgoingRoom::new(),
+            large_heads: Semaphore::new(HTTP2_LARGE_HEADS_MAX),
+            open: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            unread: Cell::new(0),
+            are_closing: Cell::new(false),
+            end_by: Cell::new(None),
+        }
+    }
+
+    /// Until when the connection may go on as it is.
+    fn go_on_until(&self) -> Instant {
+        if let Some(end_by) = self.end_by.get() {
+            return end_by;
+        }
         let idle_since = if self.open.get() > 0 { Instant::now() } else { self.idle_since.get() };
-        idle_since + if self.are_closing.get() { HTTP2_CLOSING_TIME_MAX } else { VIEWER_IDLE_MAX }
+        let patience = if self.are_closing.get() { HTTP2_CLOSING_TIME_MAX } else { VIEWER_IDLE_MAX };
+        let idle_until = idle_since + patience;
+        self.conduct.complete_by().map_or(idle_until, |complete_by| complete_by.min(idle_until))
+    }
+
+    /// Writes a stream's head in HTTP/1.1's form.
+    fn write_head(&self, parts: &Parts, body: &RecvStream) -> WrittenHead {
+        let mut input = Buffer::small();
+        if http2_head::size(parts) > SMALL_BUFFER_BYTES {
+            input.grow_for_head();
+        }
+        http2_head::rewrite(parts, self.peer.scheme, &mut input)?;
+        Ok((input, framing(&parts.headers, body.is_end_stream())?))
+    }
+
+    /// How long a stream may wait for the viewer to read.
+    fn write_patience(&self) -> Duration {
+        let usual = self.peer.patience(VIEWER_WRITE_TIME_MAX);
+        if self.has_many_unread() { usual.min(HURRIED_TIME_MAX) } else { usual }
+    }
+
+    fn has_many_unread(&self) -> bool {
+        self.unread.get() > HTTP2_UNREAD_STREAMS_PATIENT
     }
 }
 
@@ -105,19 +166,34 @@ impl OpenStream {
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get() - 1);
+        let left = self.0.open.get() - 1;
+        self.0.open.set(left);
         self.0.idle_since.set(Instant::now());
+        if left == 0 {
+            self.0.conduct.no_bodies();
+        }
+    }
+}
+
+/// A stream that waits for the viewer to read.
+struct UnreadStream<'s>(&'s Streams);
+
+impl<'s> UnreadStream<'s> {
+    fn new(streams: &'s Streams) -> Self {
+        streams.unread.set(streams.unread.get() + 1);
+        Self(streams)
+    }
+}
+
+impl Drop for UnreadStream<'_> {
+    fn drop(&mut self) {
+        self.0.unread.set(self.0.unread.get() - 1);
     }
 }
 
 impl<'c> Http2Connection<'c> {
-    fn new(thread: &'c Rc<Thread>, connection: Connection<TlsStream<TcpStream>, Bytes>, peer: Peer) -> Self {
-        let streams = Streams {
-            open: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
-            are_closing: Cell::new(false),
-        };
-        Self { thread, connection, peer: Rc::new(peer), streams: Rc::new(streams) }
+    fn new(thread: &'c Rc<Thread>, connection: ViewerConnection, conduct: Rc<Conduct>, peer: Peer) -> Self {
+        Self { thread, connection, streams: Rc::new(Streams::new(peer, conduct)) }
     }
 
     async fn serve(mut self) -> Result<(), h2::Error> {
@@ -125,7 +201,7 @@ impl<'c> Http2Connection<'c> {
         let streams = Rc::clone(&self.streams);
         loop {
             let accepted = alarm
-                .until_moving(|| streams.idle_until(), poll_fn(|context| self.poll_accept(context)))
+                .until_moving(|| streams.go_on_until(), poll_fn(|context| self.poll_accept(context)))
                 .await;
             match accepted {
                 Ok(None) => return Ok(()),
@@ -134,6 +210,9 @@ impl<'c> Http2Connection<'c> {
                     self.begin_stream(request, respond);
                 }
                 Err(_) if streams.are_closing.get() => return Ok(()),
+                Err(_) if streams.conduct.complete_by().is_some_and(|by| by <= Instant::now()) => {
+                    self.end(Http2Misconduct::SlowFrame);
+                }
                 Err(_) => self.close(),
             }
         }
@@ -143,7 +222,26 @@ impl<'c> Http2Connection<'c> {
         if self.thread.is_draining() && !self.streams.are_closing.get() {
             self.close();
         }
-        self.connection.poll_accept(context)
+        let streams = Rc::clone(&self.streams);
+        loop {
+            streams.conduct.resume(context);
+            let polled = self.connection.poll_accept(context);
+            if let Some(misconduct) = streams.conduct.take_misconduct() {
+                self.end(misconduct);
+            } else if polled.is_ready() || !streams.conduct.is_paused() {
+                return polled;
+            }
+            // A header block that began no stream, such as trailers, has stopped the reading.
+        }
+    }
+
+    /// GOAWAY, and no stream is served any further.
+    fn end(&mut self, misconduct: Http2Misconduct) {
+        tracing::debug!(what = misconduct.as_str(), "An HTTP/2 connection is ended");
+        self.thread.metrics.http2_misconduct(misconduct);
+        self.streams.are_closing.set(true);
+        self.streams.end_by.set(Some(Instant::now() + HTTP2_CLOSING_TIME_MAX));
+        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     }
 
     /// GOAWAY: streams that have begun end as usual, no others begin.
@@ -153,44 +251,95 @@ impl<'c> Http2Connection<'c> {
         self.connection.graceful_shutdown();
     }
 
-    fn begin_stream(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let (thread, peer) = (Rc::clone(self.thread), Rc::clone(&self.peer));
+    fn begin_stream(&self, request: Request<RecvStream>, respond: SendResponse<Outgoing>) {
+        let (parts, body) = request.into_parts();
+        let (admitted, shares) = match self.admit_stream() {
+            Ok(shares) => (http2_head::check_count(&parts), Some(shares)),
+            Err(fault) => (Err(fault), None),
+        };
+        let head = match admitted {
+            // Here and now, so that what HPACK has unfolded is gone before the next head is.
+            Ok(()) if http2_head::size(&parts) <= SMALL_BUFFER_BYTES => {
+                Head::Written(self.streams.write_head(&parts, &body))
+            }
+            Ok(()) => Head::Large(Box::new(parts)),
+            Err(fault) => Head::Written(Err(fault)),
+        };
+        let begun = BegunStream { head, body, respond, received_at: Instant::now() };
+        let (thread, streams) = (Rc::clone(self.thread), Rc::clone(&self.streams));
         let open = OpenStream::new(&self.streams);
         spawn_local(async move {
-            serve_stream(&thread, &peer, request, respond).await;
-            drop(open);
+            serve_stream(&thread, &streams, begun).await;
+            drop((open, shares));
         });
+    }
+
+    /// Takes a stream on, as long as there is room for it.
+    fn admit_stream(&self) -> Result<(AddressStream, Held), HeadFault> {
+        let thread = self.thread;
+        let shed = if thread.load.is_full() {
+            Shed::Memory
+        } else if let Some(of_address) = self.streams.peer.of_address.begin_stream() {
+            return Ok((of_address, thread.load.stream()));
+        } else {
+            Shed::Address
+        };
+        thread.metrics.stream_shed(shed);
+        Err(HeadFault::TooMuchAtOnce(shed.as_str()))
     }
 }
 
-async fn serve_stream(
-    thread: &Thread,
-    peer: &Peer,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
-    let received_at = Instant::now();
-    let traffic = Traffic::default();
-    let (parts, stream) = request.into_parts();
-    let mut alarm = Alarm::new();
-    let mut response =
-        Http2Response { traffic: &traffic, head: None, has_begun: false, side: Side::NotBegun(respond) };
+/// A stream as it begins.
+struct BegunStream {
+    head: Head,
+    body: RecvStream,
+    respond: SendResponse<Outgoing>,
+    received_at: Instant,
+}
 
-    let mut input = Buffer::small();
-    let mut head = thread.request_heads.take();
-    let rewritten = http2_head::rewrite(&parts, peer.scheme, &mut input).and_then(|()| {
-        match head.parse(&input).map_err(HeadFault::Refused)? {
-            Progress::Complete { .. } => framing(&parts.headers, stream.is_end_stream()),
-            Progress::Partial => Err(HeadFault::Malformed),
+/// A head in HTTP/1.1's form, and how the body is delimited; or why there is none.
+type WrittenHead = Result<(Buffer, BodyFraming), HeadFault>;
+
+enum Head {
+    Written(WrittenHead),
+    /// As HPACK has it, which shares what it repeats; it is written when there is room for it.
+    Large(Box<Parts>),
+}
+
+async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
+    let BegunStream { head, body: stream, mut respond, received_at } = begun;
+    // Reset before anybody looked at it: the origin never hears of it (CVE-2023-44487).
+    if poll_fn(|context| Poll::Ready(respond.poll_reset(context).is_ready())).await {
+        return;
+    }
+    let mut turn = None;
+    let written = match head {
+        Head::Written(written) => written,
+        Head::Large(parts) => {
+            let _waits = UnreadStream::new(streams);
+            turn = streams.large_heads.acquire().await.ok();
+            streams.write_head(&parts, &stream)
         }
-    });
-    drop(parts);
-    traffic.count_from_viewer(input.len());
-    let served = match rewritten {
-        Ok(framing) => {
-            let remaining = if let BodyFraming::Length(length) = framing { Some(length) } else { None };
-            let is_done = stream.is_end_stream();
-            let mut body = Http2Body { stream, traffic: &traffic, part: Bytes::new(), remaining, is_done };
+    };
+    let (peer, traffic) = (&streams.peer, Traffic::default());
+    let mut alarm = Alarm::new();
+    let mut response = Http2Response {
+        traffic: &traffic,
+        streams,
+        head: None,
+        has_begun: false,
+        side: Side::NotBegun(respond),
+    };
+    let mut head = thread.request_heads.take();
+    let readable =
+        written.and_then(|(input, framing)| match head.parse(&input).map_err(HeadFault::Refused)? {
+            Progress::Complete { .. } => Ok((input, framing)),
+            Progress::Partial => Err(HeadFault::Malformed),
+        });
+    let served = match readable {
+        Ok((input, framing)) => {
+            traffic.count_from_viewer(input.len());
+            let mut body = Http2Body::new(stream, framing, streams, &traffic);
             let head = head.view(&input);
             let request = ViewerRequest { head, version: HttpVersion::Http2, framing, peer, received_at };
             let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut alarm };
@@ -200,12 +349,12 @@ async fn serve_stream(
             tracing::debug!(error = %fault, "A viewer's request is refused");
             let failure = Failure::Refused(edge_error(fault));
             let mut transcript = Transcript::begin(thread, peer, &traffic, None, received_at);
-            let mut body =
-                Http2Body { stream, traffic: &traffic, part: Bytes::new(), remaining: None, is_done: true };
+            let mut body = Http2Body::new(stream, BodyFraming::None, streams, &traffic);
             let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut alarm };
             pipeline::refuse(thread, failure, &mut viewer, &mut transcript).await
         }
     };
+    drop(turn);
     if served == Err(BrokenOff) {
         // A reset discards what waits to be sent; the connection's own task sends it first.
         tokio::task::yield_now().await;
@@ -233,7 +382,8 @@ fn framing(fields: &HeaderMap, has_ended: bool) -> Result<BodyFraming, HeadFault
 fn edge_error(fault: HeadFault) -> EdgeError {
     match fault {
         HeadFault::Malformed => EdgeError::BadRequest,
-        HeadFault::TooManyFields => EdgeError::HeaderTooLarge,
+        HeadFault::TooLarge => EdgeError::HeaderTooLarge,
+        HeadFault::TooMuchAtOnce(_) => EdgeError::Overloaded,
         HeadFault::Refused(error) => refusal(error),
     }
 }
@@ -241,6 +391,7 @@ fn edge_error(fault: HeadFault) -> EdgeError {
 /// A request's body as its stream brings it.
 struct Http2Body<'s> {
     stream: RecvStream,
+    streams: &'s Streams,
     traffic: &'s Traffic,
     /// What has been handed out and takes room in the viewer's window until it is dealt with.
     part: Bytes,
@@ -249,7 +400,13 @@ struct Http2Body<'s> {
     is_done: bool,
 }
 
-impl Http2Body<'_> {
+impl<'s> Http2Body<'s> {
+    fn new(stream: RecvStream, framing: BodyFraming, streams: &'s Streams, traffic: &'s Traffic) -> Self {
+        let remaining = if let BodyFraming::Length(length) = framing { Some(length) } else { None };
+        let is_done = framing == BodyFraming::None || stream.is_end_stream();
+        Self { stream, streams, traffic, part: Bytes::new(), remaining, is_done }
+    }
+
     /// Whether there is another part, or the end.
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ViewerFault>> {
         loop {
@@ -281,6 +438,7 @@ impl RequestBody for Http2Body<'_> {
         // The viewer may send more only now that the origin has taken this much.
         let dealt_with = std::mem::take(&mut self.part);
         self.stream.flow_control().release_capacity(dealt_with.len()).map_err(|_| ViewerFault::Left)?;
+        self.streams.conduct.body_taken(dealt_with.len());
         drop(dealt_with);
         let has_part = poll_fn(|context| self.poll_part(context)).await?;
         self.is_done = !has_part;
@@ -292,17 +450,25 @@ impl RequestBody for Http2Body<'_> {
     }
 }
 
+impl Drop for Http2Body<'_> {
+    fn drop(&mut self) {
+        // What nobody has taken goes with it.
+        self.streams.conduct.body_taken(self.stream.flow_control().used_capacity());
+    }
+}
+
 /// A response on its way to its stream.
 struct Http2Response<'s> {
     traffic: &'s Traffic,
+    streams: &'s Streams,
     head: Option<Response<()>>,
     has_begun: bool,
     side: Side,
 }
 
 enum Side {
-    NotBegun(SendResponse<Bytes>),
-    Begun(SendStream<Bytes>),
+    NotBegun(SendResponse<Outgoing>),
+    Begun(SendStream<Outgoing>),
 }
 
 impl Http2Response<'_> {
@@ -325,21 +491,24 @@ impl Http2Response<'_> {
         }
         let Side::Begun(stream) = &mut self.side else { return Ok(()) };
         if part.is_empty() && is_last {
-            return stream.send_data(Bytes::new(), true);
+            return stream.send_data(Outgoing::nothing(), true);
         }
         while !part.is_empty() {
             let capacity = capacity(stream, part.len()).await?;
-            let (now, later) = part.split_at(capacity.min(part.len()));
-            part = later;
-            self.traffic.count_to_viewer(now.len());
-            stream.send_data(Bytes::copy_from_slice(now), is_last && part.is_empty())?;
+            let granted = part.get(..capacity).unwrap_or(part);
+            // Only what the viewer's windows let through takes room that others wait for.
+            let outgoing = self.streams.outgoing.take(granted).await;
+            part = part.get(outgoing.len()..).unwrap_or_default();
+            self.traffic.count_to_viewer(outgoing.len());
+            self.streams.conduct.response_data();
+            stream.send_data(outgoing, is_last && part.is_empty())?;
         }
         Ok(())
     }
 }
 
 /// How much the viewer takes at this moment; waits until it is something.
-async fn capacity(stream: &mut SendStream<Bytes>, wanted: usize) -> Result<usize, h2::Error> {
+async fn capacity(stream: &mut SendStream<Outgoing>, wanted: usize) -> Result<usize, h2::Error> {
     stream.reserve_capacity(wanted);
     loop {
         let capacity = stream.capacity();
@@ -377,11 +546,26 @@ impl ResponseWriter for Http2Response<'_> {
     }
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
-        let sending = self.send(part, is_last);
-        match alarm.within(VIEWER_WRITE_TIME_MAX, sending).await {
+        let streams = self.streams;
+        let mut unread = None;
+        let mut sending = pin!(self.send(part, is_last));
+        let sending = poll_fn(|context| {
+            let polled = sending.as_mut().poll(context);
+            if polled.is_pending() {
+                unread.get_or_insert_with(|| UnreadStream::new(streams));
+            }
+            polled
+        });
+        match alarm.as_patient_as(|| streams.write_patience(), sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ViewerFault::Left),
-            Err(_) => Err(ViewerFault::ReadsTooSlowly),
+            Err(_) => {
+                // So many at once are no accident, and each would be followed by another.
+                if streams.has_many_unread() {
+                    streams.conduct.condemn(Http2Misconduct::Unread);
+                }
+                Err(ViewerFault::ReadsTooSlowly)
+            }
         }
     }
 

@@ -7,7 +7,7 @@
 use behavior::Scheme;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use http1::limits::HEAD_FIELDS_MAX;
+use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
 use http1::{RequestError, is_field_name, is_field_value};
 
 use crate::buffer::Buffer;
@@ -18,9 +18,13 @@ pub(super) enum HeadFault {
     /// RFC 9113 section 8.1.1.
     #[error("the HTTP/2 request is malformed")]
     Malformed,
-    /// Cookie crumbs count one by one, since each costs its sender a byte or two.
-    #[error("too many fields")]
-    TooManyFields,
+    /// Too many fields, of which cookie crumbs count one by one, since each costs its sender a byte or two;
+    /// or too many bytes of them.
+    #[error("the header is too large")]
+    TooLarge,
+    /// The edge is at a limit of its own.
+    #[error("there is too much at once: {0}")]
+    TooMuchAtOnce(&'static str),
     /// The rules of both versions.
     #[error(transparent)]
     Refused(#[from] RequestError),
@@ -30,11 +34,22 @@ pub(super) enum HeadFault {
 const CONNECTION_SPECIFIC: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
+/// How large the head will be, about.
+pub(super) fn size(parts: &Parts) -> usize {
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    parts.headers.iter().fold(target, |size, (name, value)| size + name.as_str().len() + value.len() + 4)
+}
+
+/// Refuses what has more fields than a head may have, before anything is done with them.
+pub(super) fn check_count(parts: &Parts) -> Result<(), HeadFault> {
+    // `:authority` will be a field, too.
+    let host = usize::from(!parts.headers.contains_key(header::HOST));
+    if parts.headers.len() + host > HEAD_FIELDS_MAX { Err(HeadFault::TooLarge) } else { Ok(()) }
+}
+
 /// Writes the head in HTTP/1.1's form, with `:authority` as Host and the crumbs of Cookie joined.
 pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
-    if parts.headers.len() > HEAD_FIELDS_MAX {
-        return Err(HeadFault::TooManyFields);
-    }
+    check_count(parts)?;
     if parts.method == http::Method::CONNECT {
         return Err(RequestError::ConnectRefused.into());
     }
@@ -93,6 +108,9 @@ fn write_field(out: &mut Buffer, name: &HeaderName, value: &[&[u8]]) -> Result<(
     let is_valid = is_field_name(name) && value.iter().all(|part| *part == b"; " || is_sound(part));
     if !is_valid {
         return Err(HeadFault::Malformed);
+    }
+    if out.len() > HEAD_BYTES_MAX {
+        return Err(HeadFault::TooLarge);
     }
     write(out, &[name, b": "]);
     write(out, value);
@@ -164,8 +182,12 @@ mod tests {
 
     #[test]
     fn crumbs_count_one_by_one() {
-        let request = (0..=HEAD_FIELDS_MAX)
-            .fold(Request::get("https://a.test/"), |request, _| request.header("cookie", "a"));
-        check(request, Err(HeadFault::TooManyFields));
+        let crumbs = |count| {
+            (0..count).fold(Request::get("https://a.test/"), |request, _| request.header("cookie", "a"))
+        };
+        let joined = ["a"; HEAD_FIELDS_MAX - 1].join("; ");
+        let head = format!("GET / HTTP/1.1\r\nhost: a.test\r\ncookie: {joined}\r\n\r\n");
+        check(crumbs(HEAD_FIELDS_MAX - 1), Ok(&head));
+        check(crumbs(HEAD_FIELDS_MAX), Err(HeadFault::TooLarge));
     }
 }

@@ -3,7 +3,9 @@
 
 mod http1_connection;
 mod http2_connection;
+mod http2_guard;
 mod http2_head;
+mod http2_outgoing;
 mod request;
 mod response;
 
@@ -14,9 +16,11 @@ use behavior::Scheme;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+pub(crate) use http2_guard::Http2Misconduct;
 pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
 
+use crate::addresses::AddressConnection;
 use crate::thread::Thread;
 use crate::tls::{Alpn, TlsFacts};
 use crate::transport::Transport;
@@ -26,19 +30,25 @@ pub(crate) async fn serve(
     thread: &std::rc::Rc<Thread>,
     stream: TcpStream,
     address: SocketAddr,
+    of_address: AddressConnection,
     scheme: Scheme,
 ) {
     match scheme {
         Scheme::Http => {
-            let peer = Peer { address, scheme, tls: None, tls_handshake: Cell::default() };
+            let peer = Peer { address, of_address, scheme, tls: None, tls_handshake: Cell::default() };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
-        Scheme::Https => Box::pin(serve_tls(thread, stream, address)).await,
+        Scheme::Https => Box::pin(serve_tls(thread, stream, address, of_address)).await,
     }
 }
 
-async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: SocketAddr) {
+async fn serve_tls(
+    thread: &std::rc::Rc<Thread>,
+    stream: TcpStream,
+    address: SocketAddr,
+    of_address: AddressConnection,
+) {
     let Some(tls) = &thread.common.tls else { return };
     let begun_at = Instant::now();
     let prepared = thread.prepared();
@@ -54,7 +64,7 @@ async fn serve_tls(thread: &std::rc::Rc<Thread>, stream: TcpStream, address: Soc
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let tls_handshake = Cell::new(Some(begun_at.elapsed()));
-    let peer = Peer { address, scheme: Scheme::Https, tls: Some(facts), tls_handshake };
+    let peer = Peer { address, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake };
     match alpn {
         Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,

@@ -8,16 +8,27 @@ use behavior::{EdgeError, HttpVersion, Scheme};
 use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
 use tokio::time::Instant;
 
+use crate::addresses::AddressConnection;
+use crate::limits::HURRIED_TIME_MAX;
 use crate::tls::TlsFacts;
 
 /// Who is at the other end of a connection, and over what.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
+    /// The connection as one of its address's.
+    pub(crate) of_address: AddressConnection,
     pub(crate) scheme: Scheme,
     pub(crate) tls: Option<TlsFacts>,
     /// How long the TLS handshake took, until the first request has told it.
     pub(crate) tls_handshake: Cell<Option<Duration>>,
+}
+
+impl Peer {
+    /// How long this viewer may take for what others have `usual` time for.
+    pub(crate) fn patience(&self, usual: Duration) -> Duration {
+        if self.of_address.is_crowded() { usual.min(HURRIED_TIME_MAX) } else { usual }
+    }
 }
 
 /// A viewer's request. Its head has been through `http1`, whatever version it came in, so there is one

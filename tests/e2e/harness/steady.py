@@ -1,0 +1,105 @@
+"""Good traffic, from a process of its own: a request every few milliseconds over HTTPS, each one timed.
+
+Every tenth request opens a connection of its own; all others share one.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+SOURCE = "127.0.0.3"
+PACE = 0.005
+
+
+class Steady:
+    """`phase()` is what happened since the last one: requests, failures, p50 and p99 in milliseconds."""
+
+    def __init__(self, viewer):
+        mantlet = viewer.mantlet
+        settings = {
+            "address": mantlet.https,
+            "name": viewer.domain,
+            "host": viewer.host,
+            "ca": str(mantlet.ca),
+        }
+        self.arguments = [sys.executable, "-m", "harness.steady", json.dumps(settings)]
+
+    def phase(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def __enter__(self):
+        from .programs import ROOT
+
+        self.process = subprocess.Popen(
+            self.arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT / "tests" / "e2e",
+        )
+        self.phase()
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+
+def open_connection(settings):
+    import socket
+    import ssl
+
+    from .viewer import Http1Connection
+
+    sock = socket.create_connection(tuple(settings["address"]), timeout=10, source_address=(SOURCE, 0))
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    context = ssl.create_default_context(cafile=settings["ca"])
+    return Http1Connection(context.wrap_socket(sock, server_hostname=settings["name"]))
+
+
+def run(settings):
+    times, failures = [], []
+    lock = threading.Lock()
+
+    def report():
+        for _ in sys.stdin:
+            with lock:
+                ordered, failed = sorted(times), list(failures)
+                times.clear()
+                failures.clear()
+            shown = {"requests": len(ordered), "failures": failed[:5]}
+            for percent in (50, 99):
+                at = min(len(ordered) - 1, len(ordered) * percent // 100)
+                shown[f"p{percent}"] = round(ordered[at] * 1000, 2) if ordered else None
+            print(json.dumps(shown), flush=True)
+
+    threading.Thread(target=report, daemon=True).start()
+    kept, number = None, 0
+    while True:
+        number += 1
+        begin = time.monotonic()
+        try:
+            if number % 10 == 0:
+                connection = open_connection(settings)
+            else:
+                connection = kept = kept or open_connection(settings)
+            answer = connection.ask("GET", "/steady", [("Host", settings["host"])])
+            if answer.status != 200 or answer.body != b"ok":
+                raise ValueError(f"status {answer.status}")
+            if connection is not kept:
+                connection.close()
+        except Exception as error:
+            kept = None
+            with lock:
+                failures.append(repr(error))
+        with lock:
+            times.append(time.monotonic() - begin)
+        time.sleep(PACE)
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1]))
