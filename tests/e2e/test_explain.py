@@ -132,7 +132,7 @@ def test_the_origin_gets_what_is_explained(own, origins, tmp_path, policies, ver
 def test_each_header_comes_with_its_reason(own, origin):
     custom = [("X-Asked", "ours")]
     config = api_distribution(origin_at(origin.port, custom_headers=custom), default=behavior(**own.policies))
-    report = explain(own.data_dir, f"{own.create(config).viewer.url}/?page=1", FIELDS)
+    report = explain(own.data_dir, f"{own.create(config).viewer.url}/?page=1&x=1", FIELDS)
     sent = {field["name"]: field["by"] for field in report["outcome"]["sent"]}
     dropped = {field["name"]: field["by"] for field in report["outcome"]["dropped"]}
     assert sent["Accept"] == "cache policy"
@@ -144,6 +144,9 @@ def test_each_header_comes_with_its_reason(own, origin):
     assert dropped["X-Hop"] == "the viewer's Connection names it"
     assert dropped["X-Asked"] == "an origin custom header has its name"
     assert dropped["X-Real-IP"].startswith("never forwarded")
+    [cookie] = [field for field in report["outcome"]["dropped"] if field["name"] == "Cookie"]
+    assert (cookie["value"], cookie["by"]) == ("c=3", "no policy forwards it")
+    assert report["outcome"]["query_left_out"] == ["x=1"]
     assert [(policy["kind"], policy["name"]) for policy in report["policies"]] == [
         ("cache policy", "explain-cache"),
         ("origin request policy", "explain-request"),

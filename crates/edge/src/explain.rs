@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use behavior::{
     Admission, DroppedBy, EdgeError, HttpVersion, OriginFieldSink, Scheme, SentBy, admit_viewer,
-    path_readings, redirect_location, select_cache_behavior,
+    path_readings, redirect_location, select_cache_behavior, select_failover,
 };
-use edge_config::{LinkedCacheBehavior, LinkedDistribution, Method, OriginAddress, Snapshot};
+use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, OriginAddress, Snapshot};
 use http1::{Progress, RequestHead};
 use tokio::time::Instant;
 
@@ -89,6 +89,8 @@ pub struct Forwarded {
     pub port: u16,
     /// The name in the TLS handshake; none where the origin is spoken to in clear.
     pub server_name: Option<String>,
+    /// Who is asked if that origin fails, and with which answers it does.
+    pub failover: Option<LinkedFailover>,
 }
 
 /// A field that the origin would get.
@@ -202,6 +204,7 @@ fn forwarded(
     };
     forwarded.port = endpoint.port;
     forwarded.server_name = endpoint.tls.map(|names| names.sni.to_str().into_owned());
+    forwarded.failover = select_failover(cache_behavior, method, request.has_body()).cloned();
     Ok(Outcome::Forwarded(Box::new(forwarded)))
 }
 

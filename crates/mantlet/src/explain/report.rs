@@ -3,7 +3,8 @@
 use behavior::{DroppedBy, SentBy};
 use edge::{Explanation, Forwarded, Outcome};
 use edge_config::{
-    LinkedCacheBehavior, LinkedDistribution, Method, MinimumProtocolVersion, Snapshot, ViewerProtocolPolicy,
+    CountryCode, GeoRestriction, LinkedCacheBehavior, LinkedDistribution, Method, MinimumProtocolVersion,
+    Snapshot, ViewerProtocolPolicy,
 };
 use serde::Serialize;
 
@@ -44,6 +45,9 @@ pub(super) struct DistributionReport {
     pub(super) is_enabled: bool,
     pub(super) security_policy: &'static str,
     pub(super) speaks_http2: bool,
+    /// From which countries it is served; from everywhere without. Where a viewer is only a process with a database
+    /// can tell.
+    pub(super) geo_restriction: Option<String>,
     /// The id of its certificate; that of the domain suffix without.
     pub(super) certificate: Option<String>,
 }
@@ -101,10 +105,20 @@ pub(super) struct ForwardedReport {
     pub(super) port: u16,
     /// The name in the TLS handshake.
     pub(super) server_name: Option<String>,
+    pub(super) failover: Option<FailoverReport>,
     pub(super) request_line: String,
     pub(super) query_by: &'static str,
+    /// The parts of the viewer's query that do not go.
+    pub(super) query_left_out: Vec<String>,
     pub(super) sent: Vec<FieldReport>,
     pub(super) dropped: Vec<FieldReport>,
+}
+
+/// The second origin of an origin group.
+#[derive(Debug, Serialize)]
+pub(super) struct FailoverReport {
+    pub(super) origin_id: String,
+    pub(super) status_codes: Vec<u16>,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,7 +152,7 @@ impl Report {
             is_quarantined: false,
             cache_behavior: cache_behavior.zip(distribution).map(|(found, of)| of_cache_behavior(found, of)),
             policies: Vec::new(),
-            outcome: of_outcome(&explanation.outcome, cache_behavior),
+            outcome: of_outcome(&explanation.outcome, cache_behavior, flags, url),
             not_enforced: Vec::new(),
         }
     }
@@ -157,8 +171,18 @@ fn of_distribution(found: &LinkedDistribution, authority: &str, snapshot: &Snaps
             MinimumProtocolVersion::Tls13 => "TLSv1.3_2025",
         },
         speaks_http2: found.http2,
+        geo_restriction: found.geo_restriction.as_deref().map(of_geo_restriction),
         certificate: found.certificate.as_ref().map(|certificate| certificate.id.to_string()),
     }
+}
+
+fn of_geo_restriction(restriction: &GeoRestriction) -> String {
+    let (words, countries) = match restriction {
+        GeoRestriction::Only(countries) => ("only", countries),
+        GeoRestriction::AllExcept(countries) => ("all except", countries),
+    };
+    let countries: Vec<_> = countries.iter().map(CountryCode::as_str).collect();
+    format!("{words} {}", countries.join(", "))
 }
 
 fn of_cache_behavior(found: &LinkedCacheBehavior, of: &LinkedDistribution) -> CacheBehaviorReport {
@@ -191,7 +215,12 @@ fn of_cache_behavior(found: &LinkedCacheBehavior, of: &LinkedDistribution) -> Ca
     }
 }
 
-fn of_outcome(outcome: &Outcome, cache_behavior: Option<&LinkedCacheBehavior>) -> OutcomeReport {
+fn of_outcome(
+    outcome: &Outcome,
+    cache_behavior: Option<&LinkedCacheBehavior>,
+    flags: &ExplainFlags,
+    url: &AskedUrl,
+) -> OutcomeReport {
     match outcome {
         Outcome::Refused(refusal) => OutcomeReport::Refused {
             status: refusal.error.status(),
@@ -203,7 +232,10 @@ fn of_outcome(outcome: &Outcome, cache_behavior: Option<&LinkedCacheBehavior>) -
             OutcomeReport::Redirected { status: *status, location: location.clone() }
         }
         Outcome::Forwarded(forwarded) => {
-            OutcomeReport::Forwarded(Box::new(of_forwarded(forwarded, cache_behavior)))
+            let mut report = of_forwarded(forwarded, cache_behavior);
+            report.add_left_out_cookies(flags);
+            report.query_left_out = left_out(query(&url.target), query(&report.request_line), '&');
+            OutcomeReport::Forwarded(Box::new(report))
         }
     }
 }
@@ -217,12 +249,17 @@ fn of_forwarded(forwarded: &Forwarded, cache_behavior: Option<&LinkedCacheBehavi
         address: forwarded.address.clone(),
         port: forwarded.port,
         server_name: forwarded.server_name.clone(),
+        failover: forwarded.failover.as_ref().map(|failover| FailoverReport {
+            origin_id: failover.origin.id.clone(),
+            status_codes: failover.status_codes.clone(),
+        }),
         request_line,
         query_by: match query_by {
             Some(Ok(by)) => who_sends(by),
             Some(Err(by)) => who_drops(by),
             None => "",
         },
+        query_left_out: Vec::new(),
         sent: forwarded
             .sent
             .iter()
@@ -242,6 +279,34 @@ fn of_forwarded(forwarded: &Forwarded, cache_behavior: Option<&LinkedCacheBehavi
             })
             .collect(),
     }
+}
+
+impl ForwardedReport {
+    /// A field that goes in part is sent as far as the sink is concerned; what is missing shows here.
+    fn add_left_out_cookies(&mut self, flags: &ExplainFlags) {
+        let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
+        let given = flags.headers.iter().filter(|(name, _)| is_cookie(name)).map(|(_, value)| value.as_str());
+        let sent = self.sent.iter().filter(|field| is_cookie(&field.name)).map(|field| field.value.as_str());
+        let (given, sent) = (given.collect::<Vec<_>>().join(";"), sent.collect::<Vec<_>>().join(";"));
+        if sent.is_empty() {
+            return;
+        }
+        let by = who_drops(DroppedBy::Policies);
+        let missing = left_out(&given, &sent, ';').into_iter();
+        self.dropped.extend(missing.map(|value| FieldReport { name: "Cookie".to_owned(), value, by }));
+    }
+}
+
+/// The query in a target or in a request line.
+fn query(text: &str) -> &str {
+    let word = text.split(' ').find(|word| word.contains('?')).unwrap_or_default();
+    word.split_once('?').map_or("", |(_, query)| query)
+}
+
+/// The parts of a list that are not in another one.
+fn left_out(given: &str, sent: &str, separator: char) -> Vec<String> {
+    let parts = |text| str::split(text, separator).map(str::trim).filter(|part| !part.is_empty());
+    parts(given).filter(|part| !parts(sent).any(|sent| sent == *part)).map(str::to_owned).collect()
 }
 
 fn who_sends(by: SentBy) -> &'static str {

@@ -63,6 +63,12 @@ fn distribution(page: &mut Page, found: &DistributionReport, is_quarantined: boo
         "TLS",
         format_args!("security policy {}, {protocols}; certificate {certificate}", found.security_policy),
     );
+    if let Some(restriction) = &found.geo_restriction {
+        page.line(
+            "Geo restriction",
+            format_args!("{restriction}; where a viewer is shows only while serving"),
+        );
+    }
 }
 
 fn cache_behavior(page: &mut Page, found: &CacheBehaviorReport) {
@@ -88,6 +94,10 @@ fn to_origin(page: &mut Page, forwarded: &ForwardedReport, report: &Report) {
                 forwarded.port
             ),
         );
+        if let Some(failover) = &forwarded.failover {
+            let codes: Vec<_> = failover.status_codes.iter().map(u16::to_string).collect();
+            page.line("Failover", format_args!("to {} on {}", failover.origin_id, codes.join(", ")));
+        }
         let complete = origin.response_completion_timeout_seconds;
         let complete = complete.map(|seconds| format!("; all within {seconds} s")).unwrap_or_default();
         page.line(
@@ -107,12 +117,16 @@ fn to_origin(page: &mut Page, forwarded: &ForwardedReport, report: &Report) {
         };
         page.line("Caching", caching);
     }
-    page.line("Query", forwarded.query_by);
+    let left_out = forwarded.query_left_out.join(", ");
+    let left_out = if left_out.is_empty() { left_out } else { format!("; left out: {left_out}") };
+    page.line("Query", format_args!("{}{left_out}", forwarded.query_by));
     let _ = writeln!(page.text, "\nThe origin gets\n  {}", forwarded.request_line);
     page.fields(forwarded.sent.iter());
-    // What is written anew is above.
-    let is_above =
-        |field: &&FieldReport| forwarded.sent.iter().any(|sent| sent.name.eq_ignore_ascii_case(&field.name));
+    // What is written anew is above, and what goes in part has its other parts here.
+    let is_above = |field: &&FieldReport| {
+        let mut sent = forwarded.sent.iter();
+        field.name != "Cookie" && sent.any(|sent| sent.name.eq_ignore_ascii_case(&field.name))
+    };
     let mut dropped = forwarded.dropped.iter().filter(|field| !is_above(field)).peekable();
     if dropped.peek().is_some() {
         page.text.push_str("\nThe origin does not get\n");
