@@ -24,6 +24,8 @@ pub enum EdgeError {
     HttpsRequired,
     /// The viewer did not send its request in time.
     RequestTimeout,
+    /// The request's body is longer than the distribution takes.
+    BodyTooLarge,
     /// The URL is longer than 8,192 bytes.
     UriTooLong,
     /// Request line and headers are longer than 32,768 bytes.
@@ -78,6 +80,7 @@ impl EdgeError {
             | Self::BodyNotAllowed
             | Self::HttpsRequired => 403,
             Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
             Self::UriTooLong => 414,
             // RFC 9110 section 15.5.20.
             Self::MisdirectedRequest => 421,
@@ -97,6 +100,15 @@ impl EdgeError {
         }
     }
 
+    /// Whether a page of the distribution may take its place: where the origin failed, and where access is
+    /// refused. What cannot be read is asked nothing further, and nothing more is done under load.
+    pub fn may_have_page(self) -> bool {
+        matches!(
+            self,
+            Self::OriginFailed | Self::OriginTimeout | Self::MethodNotAllowed | Self::CountryNotServed
+        )
+    }
+
     /// A word for programs.
     pub fn code(self) -> &'static str {
         match self {
@@ -108,6 +120,7 @@ impl EdgeError {
             Self::BodyNotAllowed => "BodyNotAllowed",
             Self::HttpsRequired => "HttpsRequired",
             Self::RequestTimeout => "RequestTimeout",
+            Self::BodyTooLarge => "BodyTooLarge",
             Self::UriTooLong => "UriTooLong",
             Self::HeaderTooLarge => "HeaderTooLarge",
             Self::VersionNotSupported => "VersionNotSupported",
@@ -139,6 +152,7 @@ impl EdgeError {
                 "This is served over HTTPS only. Use an https:// URL and HTTP/1.1 or newer."
             }
             Self::RequestTimeout => "The request did not arrive in time.",
+            Self::BodyTooLarge => "The request's body is longer than what is taken here.",
             Self::UriTooLong => "The URL is longer than 8,192 bytes.",
             Self::HeaderTooLarge => "The request line and headers are longer than 32,768 bytes, or too many.",
             Self::VersionNotSupported => "This version of HTTP is not served here.",

@@ -18,6 +18,7 @@ mod admit;
 mod cors;
 mod decision;
 mod edge_error;
+mod error_page;
 mod failover;
 mod field;
 mod origin_request;
@@ -29,6 +30,7 @@ mod viewer_response;
 pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
 pub use decision::{DroppedBy, OriginFieldSink, SentBy};
 pub use edge_error::{AnswerFormat, EdgeError};
+pub use error_page::{is_about_what_was_asked_for, requested_path, select_error_page};
 pub use failover::select_failover;
 pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
@@ -82,10 +84,10 @@ mod tests {
     use std::sync::Arc;
 
     use edge_config::{
-        Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection,
-        HostName, IpAddressType, LinkedDistribution, MethodSet, MinimumProtocolVersion, NameSelection,
-        Origin, OriginAddress, OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource,
-        ResourceId, ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
+        Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, ErrorPages,
+        HeaderSelection, HostName, IpAddressType, LinkedDistribution, MethodSet, MinimumProtocolVersion,
+        NameSelection, Origin, OriginAddress, OriginProtocolPolicy, OriginRequestPolicy,
+        OriginRequestPolicySource, ResourceId, ResourceKind, Revision, Snapshot, ViewerProtocolPolicy, link,
     };
 
     use crate::{DroppedBy, FieldSink, OriginFieldSink, SentBy};
@@ -151,6 +153,9 @@ mod tests {
                 origin_request_policy: Some(OriginRequestPolicySource::Id("all".into())),
                 response_headers_policy: None,
             }],
+            default_root_object: None,
+            error_pages: ErrorPages::default(),
+            max_body_bytes: None,
         });
         let change = |kind, id, bundle| Change {
             resource: ResourceId::new(kind, id),

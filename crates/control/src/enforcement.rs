@@ -6,9 +6,9 @@
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    ConnectionMode, CustomErrorResponses, DefaultCacheBehavior, DistributionConfig, ErrorCode,
-    FunctionAssociations, GeoRestrictionType, HttpVersion, LambdaFunctionAssociations,
-    MinimumProtocolVersion, Origin, OriginGroupSelectionCriteria, PriceClass, SSLSupportMethod,
+    ConnectionMode, DefaultCacheBehavior, DistributionConfig, ErrorCode, FunctionAssociations,
+    GeoRestrictionType, HttpVersion, LambdaFunctionAssociations, MinimumProtocolVersion, Origin,
+    OriginGroupSelectionCriteria, PriceClass, SSLSupportMethod,
 };
 use edge_config::Snapshot;
 
@@ -84,15 +84,9 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
     let by_quality = origin_groups(config)
         .iter()
         .any(|group| group.selection_criteria == Some(OriginGroupSelectionCriteria::MediaQualityBased));
-    let has_error_pages = config
-        .custom_error_responses
-        .as_ref()
-        .is_some_and(|list: &CustomErrorResponses| !list.items().is_empty());
     let speaks_http3 = matches!(config.http_version, Some(HttpVersion::Http3 | HttpVersion::Http2and3));
     named([
         ("SelectionCriteria media-quality-based", by_quality),
-        ("CustomErrorResponses", has_error_pages),
-        ("DefaultRootObject", is_given(config.default_root_object.as_deref())),
         ("Logging", config.logging.as_ref().is_some_and(|logging| logging.enabled == Some(true))),
         ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
         ("HttpVersion http3", speaks_http3),

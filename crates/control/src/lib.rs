@@ -26,6 +26,7 @@ mod dispatch;
 mod enforcement;
 mod entity_tag;
 mod errors;
+mod extension_tags;
 mod identifier;
 mod kind;
 mod limits;

@@ -3,7 +3,7 @@
 
 use aws_api::ApiError;
 use aws_api::cloudfront::Tag;
-use store::Condition;
+use store::{Condition, Key};
 
 use crate::commit::{Change, Expectation, Refusal, storage};
 use crate::control::Control;
@@ -12,9 +12,42 @@ use crate::limits::COMMIT_ATTEMPTS_MAX;
 use crate::records::{decode_tags, encode_tags, resource_key, tags_key};
 use crate::reference::Reference;
 
+/// The tags of a resource as they were read.
+#[derive(Clone, Debug)]
+pub(crate) struct HeldTags {
+    pub(crate) tags: Vec<Tag>,
+    key: Key,
+    unchanged: Condition,
+}
+
+impl HeldTags {
+    /// Reads them; a resource without tags has none.
+    pub(crate) async fn read(control: &Control, tagged: &Reference) -> Result<Self, ApiError> {
+        let key = tags_key(control.account_id(), tagged.kind, &tagged.id);
+        let record = control.store().get(&key).await.map_err(storage)?;
+        let tags = match &record {
+            None => Vec::new(),
+            Some(record) => decode_tags(&record.value).map_err(|error| internal(&error))?,
+        };
+        let unchanged = record.map_or(Condition::Absent, |record| Condition::AtRevision(record.revision));
+        Ok(Self { tags, key, unchanged })
+    }
+
+    /// What a change that depends on them expects.
+    pub(crate) fn expected(&self) -> Change {
+        Change::default().expect(Expectation::Tags, self.key.clone(), self.unchanged)
+    }
+
+    /// Puts others in their place.
+    pub(crate) fn replace(&self, tags: &[Tag]) -> Result<Change, ApiError> {
+        let bytes = encode_tags(tags).map_err(|error| internal(&error))?;
+        Ok(self.expected().put(self.key.clone(), bytes))
+    }
+}
+
 /// The tags of a resource.
 pub(crate) async fn tags_of(control: &Control, tagged: &Reference) -> Result<Vec<Tag>, ApiError> {
-    read(control, tagged).await.map(|(tags, _)| tags)
+    HeldTags::read(control, tagged).await.map(|held| held.tags)
 }
 
 /// Changes the tags of a resource that still exists, or answers `gone`; tried again if they change
@@ -25,16 +58,12 @@ pub(crate) async fn change_tags(
     change: impl Fn(Vec<Tag>) -> Result<Vec<Tag>, ApiError>,
     gone: impl Fn() -> ApiError,
 ) -> Result<(), ApiError> {
-    let Reference { kind, id } = tagged;
-    let account_id = control.account_id();
+    let record_key = resource_key(control.account_id(), tagged.kind, &tagged.id);
     for _ in 0..COMMIT_ATTEMPTS_MAX {
-        let (tags, unchanged) = read(control, tagged).await?;
-        let bytes = encode_tags(&change(tags)?).map_err(|error| internal(&error))?;
-        let key = tags_key(account_id, *kind, id);
+        let held = HeldTags::read(control, tagged).await?;
         let transaction = Change::default()
-            .expect(Expectation::Record, resource_key(account_id, *kind, id), Condition::Exists)
-            .expect(Expectation::Tags, key.clone(), unchanged)
-            .put(key, bytes);
+            .expect(Expectation::Record, record_key.clone(), Condition::Exists)
+            .and(held.replace(&change(held.tags.clone())?)?);
         match control.commit(transaction).await {
             Ok(_) => return Ok(()),
             Err(Refusal::Unmet(Expectation::Tags)) => {}
@@ -43,16 +72,4 @@ pub(crate) async fn change_tags(
         }
     }
     Err(unavailable())
-}
-
-/// The tags, and what to compare so that they are still those.
-async fn read(control: &Control, tagged: &Reference) -> Result<(Vec<Tag>, Condition), ApiError> {
-    let key = tags_key(control.account_id(), tagged.kind, &tagged.id);
-    match control.store().get(&key).await.map_err(storage)? {
-        None => Ok((Vec::new(), Condition::Absent)),
-        Some(record) => {
-            let tags = decode_tags(&record.value).map_err(|error| internal(&error))?;
-            Ok((tags, Condition::AtRevision(record.revision)))
-        }
-    }
 }

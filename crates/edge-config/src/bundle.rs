@@ -14,9 +14,12 @@ pub const CAPABILITIES: &[&str] = &[
     "certificate/1",
     "distribution/1",
     "distribution-certificate/1",
+    "distribution-error-pages/1",
+    "distribution-max-body/1",
     "geo-restriction/1",
     "tls-1.2-2025/1",
     "distribution-response-headers/1",
+    "distribution-root-object/1",
     "cache-policy/1",
     "origin-request-policy/1",
     "forwarded-values/1",
@@ -147,6 +150,52 @@ pub struct Distribution {
     pub origin_groups: Vec<OriginGroup>,
     /// In order of precedence; the last one is the default cache behavior and has no path pattern.
     pub cache_behaviors: Vec<CacheBehavior>,
+    /// The path that a request for `/` is for, if not for `/` itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_root_object: Option<String>,
+    /// The pages that take the place of errors.
+    #[serde(default, skip_serializing_if = "ErrorPages::is_empty")]
+    pub error_pages: ErrorPages,
+    /// How many bytes the body of a request may have, if not as many as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_body_bytes: Option<u64>,
+}
+
+/// The pages that take the place of errors, and whose.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorPages {
+    /// The pages, one a status at most.
+    pub pages: Vec<ErrorPage>,
+    /// Who gets them.
+    pub audience: ErrorPageAudience,
+}
+
+impl ErrorPages {
+    /// Whether every error stays as it is.
+    pub fn is_empty(&self) -> bool {
+        self.pages.is_empty()
+    }
+}
+
+/// A page that takes the place of an error.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorPage {
+    /// The error's status.
+    pub error_status: u16,
+    /// The page's path in the distribution.
+    pub path: String,
+    /// The status that the viewer gets.
+    pub response_status: u16,
+}
+
+/// Who gets a page in the place of an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorPageAudience {
+    /// Whoever gets the error.
+    #[default]
+    Everybody,
+    /// Browsers that load a page; programs get the error.
+    Navigations,
 }
 
 impl Distribution {
@@ -157,7 +206,10 @@ impl Distribution {
         let chooses_addresses = |origin: &Origin| !origin.ip_address_type.is_default();
         let optional = [
             ("distribution-certificate/1", self.certificate.is_some()),
+            ("distribution-error-pages/1", !self.error_pages.is_empty()),
+            ("distribution-max-body/1", self.max_body_bytes.is_some()),
             ("distribution-response-headers/1", self.cache_behaviors.iter().any(sets_headers)),
+            ("distribution-root-object/1", self.default_root_object.is_some()),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
             ("geo-restriction/1", self.geo_restriction.is_some()),
             ("origin-group/1", !self.origin_groups.is_empty()),

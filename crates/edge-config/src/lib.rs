@@ -27,9 +27,9 @@ mod snapshot;
 mod wildcard;
 
 pub use bundle::{
-    Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution, IpAddressType,
-    MinimumProtocolVersion, Origin, OriginAddress, OriginGroup, OriginProtocolPolicy,
-    OriginRequestPolicySource, ViewerProtocolPolicy,
+    Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution, ErrorPage,
+    ErrorPageAudience, ErrorPages, IpAddressType, MinimumProtocolVersion, Origin, OriginAddress, OriginGroup,
+    OriginProtocolPolicy, OriginRequestPolicySource, ViewerProtocolPolicy,
 };
 pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
 pub use cloudfront_header::{CloudFrontHeader, CloudFrontHeaders};

@@ -286,6 +286,9 @@ fn link_distribution(
         geo_restriction: distribution.geo_restriction.clone().map(Arc::new),
         cache_behaviors,
         default_cache_behavior,
+        default_root_object: distribution.default_root_object.clone(),
+        error_pages: distribution.error_pages.clone(),
+        max_body_bytes: distribution.max_body_bytes,
     })
 }
 
@@ -399,9 +402,9 @@ fn unknown(kind: ResourceKind, id: &str) -> LinkError {
 mod tests {
     use super::*;
     use crate::{
-        CachePolicy, Certificate, HostName, IpAddressType, MethodSet, MinimumProtocolVersion, OriginAddress,
-        OriginProtocolPolicy, OriginRequestPolicy, ResponseHeadersPolicy, SealedPrivateKey,
-        ViewerProtocolPolicy,
+        CachePolicy, Certificate, ErrorPage, ErrorPageAudience, ErrorPages, HostName, IpAddressType,
+        MethodSet, MinimumProtocolVersion, OriginAddress, OriginProtocolPolicy, OriginRequestPolicy,
+        ResponseHeadersPolicy, SealedPrivateKey, ViewerProtocolPolicy,
     };
 
     fn policy(id: &str, revision: u64, min_ttl_seconds: u64) -> Change {
@@ -460,6 +463,9 @@ mod tests {
                 origin_request_policy: None,
                 response_headers_policy: None,
             }],
+            default_root_object: None,
+            error_pages: ErrorPages::default(),
+            max_body_bytes: None,
         }
     }
 
@@ -730,6 +736,26 @@ mod tests {
             let bundle = Bundle::Distribution(distribution.clone());
             assert_eq!(Bundle::decode(&bundle.encode()).unwrap(), bundle);
         }
+    }
+
+    #[test]
+    fn a_bundle_of_before_has_no_extensions_and_one_with_them_asks_for_edges_that_know_them() {
+        let plain = Bundle::Distribution(described("e1", "a.test"));
+        let bytes = String::from_utf8(plain.encode()).unwrap();
+        assert!(!bytes.contains("error_pages") && !bytes.contains("max_body"), "{bytes}");
+        assert_eq!(Bundle::decode(bytes.as_bytes()).unwrap(), plain);
+        let page = ErrorPage { error_status: 404, path: "/404.html".into(), response_status: 200 };
+        let extended = Bundle::Distribution(Distribution {
+            default_root_object: Some("/index.html".into()),
+            error_pages: ErrorPages { pages: vec![page], audience: ErrorPageAudience::Navigations },
+            max_body_bytes: Some(5),
+            ..described("e1", "a.test")
+        });
+        let bytes = String::from_utf8(extended.encode()).unwrap();
+        for capability in ["error-pages", "max-body", "root-object"] {
+            assert!(bytes.contains(&format!("distribution-{capability}/1")), "{bytes}");
+        }
+        assert_eq!(Bundle::decode(bytes.as_bytes()).unwrap(), extended);
     }
 
     #[test]

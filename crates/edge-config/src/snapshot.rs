@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdSet};
 
 use crate::{
-    AliasName, Bundle, CachePolicy, CloudFrontHeaders, GeoRestriction, LinkedCertificate, MethodSet,
-    MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
+    AliasName, Bundle, CachePolicy, CloudFrontHeaders, ErrorPages, GeoRestriction, LinkedCertificate,
+    MethodSet, MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
     ResponseHeadersPolicy, Revision, ViewerProtocolPolicy,
 };
 
@@ -158,6 +158,12 @@ pub struct LinkedDistribution {
     pub cache_behaviors: Vec<LinkedCacheBehavior>,
     /// What happens to every path that no pattern took.
     pub default_cache_behavior: LinkedCacheBehavior,
+    /// The path that a request for `/` is for, if not for `/` itself.
+    pub default_root_object: Option<String>,
+    /// The pages that take the place of errors.
+    pub error_pages: ErrorPages,
+    /// How many bytes the body of a request may have, if not as many as it likes.
+    pub max_body_bytes: Option<u64>,
 }
 
 impl LinkedDistribution {

@@ -2,13 +2,14 @@
 
 use behavior::{
     AnswerFormat, AppliedHeaders, EdgeError, FieldSink, ViewerResponse, XCache, redirect_location,
-    select_cache_behavior, write_edge_fields,
+    requested_path, select_cache_behavior, select_error_page, write_edge_fields,
 };
 use edge_config::LinkedDistribution;
 use http1::{Method, WriteError};
 
 use crate::access_log::{ErrorType, ResultType};
 use crate::failure::Failure;
+use crate::origin::{WantedPage, send_error_page};
 use crate::pipeline::{BrokenOff, ViewerSide};
 use crate::request_id::RequestId;
 use crate::response_headers::{Timing, applied_headers};
@@ -46,6 +47,18 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
         transcript.broke_off(failure.error_type());
         return Err(BrokenOff);
     };
+    // Boxed, so that requests that are served carry no room for it.
+    match Box::pin(send_page(thread, error, failure.error_type(), request, viewer, transcript)).await {
+        Ok(true) => {
+            transcript.complete();
+            return Ok(());
+        }
+        Ok(false) => {}
+        Err(failure) => {
+            transcript.broke_off(failure.error_type_after_beginning());
+            return Err(BrokenOff);
+        }
+    }
     let answer = EdgeAnswer::error(error, failure.error_type(), request, transcript);
     answer.send(thread, request, viewer, transcript).await.map_err(|fault| {
         transcript.broke_off(Failure::from(fault).error_type_after_beginning());
@@ -53,6 +66,40 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
     })?;
     transcript.complete();
     Ok(())
+}
+
+/// Sends the distribution's page in the place of the edge's own error; tells whether it did. A failure
+/// is one that leaves no other answer.
+async fn send_page<B: RequestBody, W: ResponseWriter>(
+    thread: &Thread,
+    error: EdgeError,
+    error_type: ErrorType,
+    request: Option<&ViewerRequest<'_>>,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &mut Transcript<'_>,
+) -> Result<bool, Failure> {
+    let (Some(request), Some(distribution)) = (request, transcript.distribution.clone()) else {
+        return Ok(false);
+    };
+    if distribution.error_pages.is_empty() || !error.may_have_page() {
+        return Ok(false);
+    }
+    let page = select_error_page(&distribution, error.status(), request.fields());
+    let path = requested_path(&distribution, request.head.path());
+    let (Some(page), Ok(cache_behavior)) = (page, select_cache_behavior(&distribution, path)) else {
+        return Ok(false);
+    };
+    let ignores_body = !viewer.body.can_be_passed_over();
+    let wanted = WantedPage { page, cache_behavior, error_type, ignores_body };
+    let ViewerSide { response, alarm, .. } = viewer;
+    let sent =
+        send_error_page(thread, request, &distribution, wanted, &mut **response, alarm, transcript).await;
+    match sent {
+        Ok(()) => Ok(true),
+        Err(failure @ Failure::Viewer(_)) => Err(failure),
+        Err(failure) if response.has_begun() => Err(failure),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Sends a viewer of HTTP to HTTPS.
@@ -170,7 +217,9 @@ fn headers_of_answer<'a>(
     id: &'a RequestId,
 ) -> Option<AppliedHeaders<'a>> {
     let request = request?;
-    let cache_behavior = select_cache_behavior(distribution?, request.head.path()).ok()?;
+    let distribution = distribution?;
+    let path = requested_path(distribution, request.head.path());
+    let cache_behavior = select_cache_behavior(distribution, path).ok()?;
     let timing = || Timing { upstream: None, downstream_first_byte: request.received_at.elapsed() };
     applied_headers(thread, cache_behavior, request, id, timing).map(AppliedHeaders::for_edge_answer)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use behavior::{
     Admission, DroppedBy, EdgeError, HttpVersion, OriginFieldSink, Scheme, SentBy, admit_viewer,
-    path_readings, redirect_location, select_cache_behavior, select_failover,
+    path_readings, redirect_location, requested_path, select_cache_behavior, select_failover,
 };
 use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, OriginAddress, Snapshot};
 use http1::{Progress, RequestHead};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::addresses::AddressConnection;
 use crate::failure::Failure;
 use crate::origin::{OriginRequestHead, endpoint};
-use crate::pipeline::select_distribution;
+use crate::pipeline::{is_too_long, select_distribution};
 use crate::viewer::{Peer, ViewerRequest, refusal};
 
 /// A request that somebody asks about.
@@ -166,16 +166,20 @@ fn outcome(
         so_far.distribution.clone()
     });
     let distribution = selected.map_err(|failure| no_distribution(&failure, &request, so_far))?;
-    let path = request.head.path();
+    let path = requested_path(&distribution, request.head.path());
     let cache_behavior =
         select_cache_behavior(&distribution, path).map_err(|_| ambiguous_path(&distribution, path))?;
     so_far.cache_behavior = Some(cache_behavior.clone());
     let method = request.head.method_name();
     match admit_viewer(cache_behavior, question.scheme, question.version, method, request.has_body()) {
-        Admission::Admitted(method) => forwarded(question, &request, cache_behavior, method),
+        Admission::Admitted(_) if is_too_long(&distribution, &request) => {
+            let why = "the body is longer than the tag mantlet:max-body lets it be";
+            Err(refused(EdgeError::BodyTooLarge, why))
+        }
+        Admission::Admitted(method) => forwarded(question, &request, path, cache_behavior, method),
         Admission::RedirectToHttps(status) => {
             let (host, query) = (request.head.host().text, request.head.query());
-            let location = redirect_location(host, question.https_port, path, query);
+            let location = redirect_location(host, question.https_port, request.head.path(), query);
             Ok(Outcome::Redirected { status, location })
         }
         Admission::Refused(error) => Err(refused(error, why_not_admitted(error))),
@@ -185,18 +189,27 @@ fn outcome(
 fn forwarded(
     question: &Question<'_>,
     request: &ViewerRequest<'_>,
+    path: &str,
     cache_behavior: &LinkedCacheBehavior,
     method: Method,
 ) -> Result<Outcome, Refusal> {
     let Question { request_id, via_id, .. } = *question;
-    let origin = &cache_behavior.origin;
-    let origin_request = OriginRequestHead { request, cache_behavior, origin, method, request_id, via_id };
+    let origin_request = OriginRequestHead {
+        request,
+        cache_behavior,
+        origin: &cache_behavior.origin,
+        method,
+        path,
+        is_error_page: false,
+        request_id,
+        via_id,
+    };
     let (mut forwarded, mut head) = (Forwarded::default(), Vec::new());
     let host = origin_request.write(&mut head, &mut forwarded).map_err(|error| {
         refused(EdgeError::OriginFailed, format!("no origin request can be made: {error}"))
     })?;
     forwarded.head = head;
-    let endpoint = endpoint(origin, question.scheme, &host)
+    let endpoint = endpoint(&cache_behavior.origin, question.scheme, &host)
         .map_err(|failure| refused(failure.edge_error(), failure.to_string()))?;
     forwarded.address = match endpoint.address {
         OriginAddress::Name(name) => name.as_str().to_owned(),

@@ -27,6 +27,7 @@ impl Failure {
             Self::Refused(error) => Some(*error),
             Self::Viewer(ViewerFault::Left | ViewerFault::ReadsTooSlowly) => None,
             Self::Viewer(ViewerFault::BodyMalformed) => Some(EdgeError::BadRequest),
+            Self::Viewer(ViewerFault::BodyTooLarge) => Some(EdgeError::BodyTooLarge),
             Self::Viewer(ViewerFault::BodyTooSlow) => Some(EdgeError::RequestTimeout),
             Self::Origin(failure) => Some(failure.edge_error()),
         }
@@ -43,7 +44,9 @@ impl Failure {
             Self::Refused(EdgeError::CountryNotServed) => ErrorType::ClientGeoBlocked,
             Self::Refused(EdgeError::HeaderTooLarge) => ErrorType::InvalidRequestHeader,
             Self::Refused(EdgeError::Overloaded) => ErrorType::InternalError,
-            Self::Refused(_) | Self::Viewer(ViewerFault::BodyMalformed) => ErrorType::InvalidRequest,
+            Self::Refused(_) | Self::Viewer(ViewerFault::BodyMalformed | ViewerFault::BodyTooLarge) => {
+                ErrorType::InvalidRequest
+            }
             Self::Viewer(ViewerFault::Left | ViewerFault::BodyTooSlow) => ErrorType::ClientHungUpRequest,
             Self::Viewer(ViewerFault::ReadsTooSlowly) => ErrorType::SlowReaderOriginError,
             Self::Origin(failure) => failure.error_type(),

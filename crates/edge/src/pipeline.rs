@@ -6,13 +6,14 @@
 use std::ops::Deref;
 use std::rc::Rc;
 
-use behavior::{Admission, EdgeError, admit_viewer, select_cache_behavior, select_failover};
+use behavior::{Admission, EdgeError, admit_viewer, requested_path, select_cache_behavior, select_failover};
 use edge_config::LinkedDistribution;
+use http1::BodyFraming;
 
 use crate::alarm::Alarm;
 use crate::answer;
 use crate::failure::Failure;
-use crate::origin::{self, OriginExchange};
+use crate::origin::{self, OriginExchange, Purpose};
 use crate::thread::Thread;
 use crate::transcript::{Traffic, Transcript};
 use crate::viewer::{RequestBody, ResponseWriter, ViewerRequest};
@@ -54,7 +55,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
     transcript.distribution = Some(Rc::clone(&distribution));
 
     // 5: the cache behavior, and whether it serves such a request.
-    let path = request.head.path();
+    let path = requested_path(&distribution, request.head.path());
     let cache_behavior =
         select_cache_behavior(&distribution, path).map_err(|_| Failure::Refused(EdgeError::BadRequest))?;
     let (scheme, method) = (request.peer.scheme, request.head.method_name());
@@ -66,6 +67,13 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
         Admission::Refused(error) => return Err(Failure::Refused(error)),
     };
 
+    if is_too_long(&distribution, request) {
+        return Err(Failure::Refused(EdgeError::BodyTooLarge));
+    }
+    if let Some(most) = distribution.max_body_bytes {
+        viewer.body.limit(most);
+    }
+
     // 6, 7, 8: what the origin gets, the exchange with it, and what the viewer gets of it, both
     // bodies streaming.
     let exchange = OriginExchange {
@@ -75,8 +83,17 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
         origin: &cache_behavior.origin,
         failover: select_failover(cache_behavior, method, request.has_body()),
         method,
+        path,
+        purpose: Purpose::Answer(&distribution),
     };
     origin::send(&exchange, viewer, transcript).await
+}
+
+/// Whether the body says that it is longer than the distribution takes. One that says nothing is cut off
+/// on its way.
+pub(crate) fn is_too_long(distribution: &LinkedDistribution, request: &ViewerRequest<'_>) -> bool {
+    let BodyFraming::Length(length) = request.framing else { return false };
+    distribution.max_body_bytes.is_some_and(|most| length > most)
 }
 
 /// The enabled distribution of the request's host, if the connection is as good as it asks for.

@@ -119,6 +119,13 @@ impl<'a> Transcript<'a> {
         }
     }
 
+    /// A page is the response, in the place of an error.
+    pub(crate) fn responds_with_page(&mut self, status: u16, error: ErrorType) {
+        self.status = Some(status);
+        self.response_result = ResultType::Error;
+        self.error = error;
+    }
+
     /// The edge's own response says of itself.
     pub(crate) fn own_content(&mut self, content_type: &str, length: u64) {
         self.content_type = SmallVec::from_slice(content_type.as_bytes());

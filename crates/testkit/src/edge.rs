@@ -10,8 +10,8 @@ use edge::{
     ViewerLimits, ViewerTls, certified_key,
 };
 use edge_config::{
-    Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, HeaderSelection, HostName,
-    IpAddressType, MethodSet, MinimumProtocolVersion, NameSelection, Origin, OriginAddress,
+    Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, ErrorPages, HeaderSelection,
+    HostName, IpAddressType, MethodSet, MinimumProtocolVersion, NameSelection, Origin, OriginAddress,
     OriginProtocolPolicy, OriginRequestPolicy, OriginRequestPolicySource, ResourceId, ResourceKind, Revision,
     Snapshot, ViewerProtocolPolicy, link,
 };
@@ -160,6 +160,9 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         origin_groups: Vec::new(),
         cache_behaviors: vec![all_viewer_cache_behavior(&origin)],
         origins: vec![origin],
+        default_root_object: None,
+        error_pages: ErrorPages::default(),
+        max_body_bytes: None,
     }
 }
 

@@ -5,12 +5,12 @@ mod policies;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion, IpAddressType,
-    MinimumProtocolVersion, Origin, OriginGroup, OriginProtocolPolicy, ViewerProtocolPolicy,
+    CustomErrorResponses, CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion,
+    IpAddressType, MinimumProtocolVersion, Origin, OriginGroup, OriginProtocolPolicy, ViewerProtocolPolicy,
 };
 use edge_config::{
-    Bundle, CachePolicySource, Distribution, HostName, Method, MethodSet, OriginRequestPolicySource,
-    ResourceId, ResourceKind, Snapshot,
+    Bundle, CachePolicySource, Distribution, ErrorPage, ErrorPages, HostName, Method, MethodSet,
+    OriginRequestPolicySource, ResourceId, ResourceKind, Snapshot,
 };
 
 use self::forwarded_values::{compile_forwarded_values, forwards_all_headers, origin_request_policy_of};
@@ -21,6 +21,7 @@ pub(crate) use self::policies::{
 use crate::cache_behavior::{AnyCacheBehavior, cache_behaviors};
 use crate::certificates::viewer_certificate::certificate_id;
 use crate::errors::invalid_argument;
+use crate::extension_tags::Extensions;
 use crate::managed;
 use crate::validate::aliases::parse_aliases;
 use crate::validate::cache_behaviors::{parse_path_pattern, policy_id};
@@ -31,6 +32,7 @@ use crate::validate::origin_groups;
 pub(crate) fn compile_distribution(
     config: &DistributionConfig,
     domain_name: &HostName,
+    extensions: &Extensions,
 ) -> Result<Bundle, ApiError> {
     let certificate = config.viewer_certificate.as_ref();
     let minimum = certificate.and_then(|certificate| certificate.minimum_protocol_version);
@@ -50,7 +52,56 @@ pub(crate) fn compile_distribution(
             .iter()
             .map(compile_cache_behavior)
             .collect::<Result<_, _>>()?,
+        default_root_object: compile_default_root_object(config),
+        error_pages: ErrorPages {
+            pages: compile_error_pages(config)?,
+            audience: extensions.error_page_audience,
+        },
+        max_body_bytes: extensions.max_body_bytes,
     }))
+}
+
+fn compile_default_root_object(config: &DistributionConfig) -> Option<String> {
+    let object = config.default_root_object.as_deref().filter(|object| !object.is_empty())?;
+    Some(path_of(&format!("/{object}")))
+}
+
+/// The custom error responses that have a page; the others say how long an error is cached.
+fn compile_error_pages(config: &DistributionConfig) -> Result<Vec<ErrorPage>, ApiError> {
+    let responses = config.custom_error_responses.as_ref().map(CustomErrorResponses::items);
+    let mut pages = Vec::new();
+    for response in responses.unwrap_or_default() {
+        let Some(path) = response.response_page_path.as_deref().filter(|path| !path.is_empty()) else {
+            continue;
+        };
+        let error_status = number(response.error_code)?;
+        let response_status = response.response_code.as_deref().and_then(|code| code.parse().ok());
+        pages.push(ErrorPage {
+            error_status,
+            path: path_of(path),
+            response_status: response_status.unwrap_or(error_status),
+        });
+    }
+    Ok(pages)
+}
+
+/// The name of an object as a path in a request: what cannot stand there is escaped (RFC 3986 section
+/// 3.3). Escapes stay as they are.
+fn path_of(name: &str) -> String {
+    let stays = |byte: u8| byte.is_ascii_alphanumeric() || b"/%-._~!$&'()*+,;=:@".contains(&byte);
+    let mut path = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if stays(byte) {
+            path.push(char::from(byte));
+        } else {
+            path.extend(['%', hexadecimal(byte >> 4), hexadecimal(byte & 15)]);
+        }
+    }
+    path
+}
+
+fn hexadecimal(digit: u8) -> char {
+    char::from_digit(digit.into(), 16).unwrap_or('0').to_ascii_uppercase()
 }
 
 /// Whether no response of a cache behavior can be stored, as far as the snapshot shows its policy.

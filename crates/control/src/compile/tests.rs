@@ -3,7 +3,9 @@ use aws_api::cloudfront::{
     OriginGroupFailoverCriteria, OriginGroupMember, OriginGroupMembers, OriginGroups, StatusCodes,
     ViewerCertificate,
 };
-use edge_config::{CachePolicy, HeaderSelection, NameSelection, OriginAddress, OriginRequestPolicy};
+use edge_config::{
+    CachePolicy, ErrorPage, HeaderSelection, NameSelection, OriginAddress, OriginRequestPolicy,
+};
 
 use super::*;
 use crate::defaults::complete;
@@ -13,7 +15,8 @@ fn compile(change: impl FnOnce(&mut DistributionConfig)) -> Distribution {
     let mut config = distribution_config("reference");
     change(&mut config);
     complete(&mut config);
-    match compile_distribution(&config, &HostName::parse("d1.mantlet.localhost").unwrap()).unwrap() {
+    let domain_name = HostName::parse("d1.mantlet.localhost").unwrap();
+    match compile_distribution(&config, &domain_name, &Extensions::default()).unwrap() {
         Bundle::Distribution(distribution) => distribution,
         other => panic!("{other:?}"),
     }
@@ -55,6 +58,35 @@ fn the_api_preset_compiles() {
     assert_eq!(behavior.cache_policy, CachePolicySource::Id(managed::CACHING_DISABLED_ID.to_owned()));
     let all_viewer = OriginRequestPolicySource::Id(managed::ALL_VIEWER_ID.to_owned());
     assert_eq!(behavior.origin_request_policy, Some(all_viewer));
+}
+
+#[test]
+fn error_pages_and_the_root_object_become_paths() {
+    use aws_api::cloudfront::{CustomErrorResponse, CustomErrorResponses};
+    let distribution = compile(|config| {
+        let replaced = |error_code, path: &str, code: &str| CustomErrorResponse {
+            error_code,
+            response_page_path: Some(path.to_owned()),
+            response_code: Some(code.to_owned()),
+            error_caching_min_ttl: Some(10),
+        };
+        config.custom_error_responses = Some(CustomErrorResponses::from_items(vec![
+            replaced(404, "/errors/not found?.html", "200"),
+            // A caching time alone.
+            replaced(500, "", ""),
+            replaced(502, "/502.html", "503"),
+        ]));
+        config.default_root_object = Some("start/index\".html".to_owned());
+    });
+    let page = |error_status, path: &str, response_status| ErrorPage {
+        error_status,
+        path: path.to_owned(),
+        response_status,
+    };
+    let pages = [page(404, "/errors/not%20found%3F.html", 200), page(502, "/502.html", 503)];
+    assert_eq!(distribution.error_pages.pages, pages);
+    assert_eq!(distribution.default_root_object.as_deref(), Some("/start/index%22.html"));
+    assert_eq!(compile(|config| config.default_root_object = Some(String::new())).default_root_object, None);
 }
 
 #[test]

@@ -7,13 +7,17 @@ use aws_api::cloudfront::{
 };
 use edge_config::{AliasName, Bundle, Snapshot};
 
-use super::distributions::{StoredDistribution, link_on_trial, prepare, read, replace, report_deployment};
+use super::distributions::{
+    StoredDistribution, link_on_trial, prepare, read, read_with_tags, replace, report_deployment,
+};
 use crate::commit::{Change, Expectation, Integrity, Refusal};
 use crate::compile::compile_distribution;
 use crate::control::{Caller, Control};
 use crate::errors::{invalid_argument, unavailable};
+use crate::extension_tags::Extensions;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
 use crate::paging::{count, max_items};
+use crate::tagged::HeldTags;
 
 /// `AssociateAlias`: the target gets the alias, and whoever has it loses it, in one transaction.
 ///
@@ -26,24 +30,24 @@ pub(crate) async fn associate(
 ) -> Result<(), ApiError> {
     let alias = parse(&input.alias)?;
     for _ in 0..COMMIT_ATTEMPTS_MAX {
-        let target = read(control, &input.target_distribution_id).await?;
-        if position(&target.record.config, &alias).is_some() {
+        let target = read_with_tags(control, &input.target_distribution_id).await?;
+        if position(&target.0.record.config, &alias).is_some() {
             return Ok(());
         }
         let (integrity, snapshot) = control.current_snapshot().await?;
         let source = match snapshot.owner_of_name(alias.as_str()) {
-            Some(id) => Some(read(control, id).await?),
+            Some(id) => Some(read_with_tags(control, id).await?),
             None => None,
         };
         let (change, config) = moving(control, (source, &target), &alias, (integrity, &snapshot))?;
         match control.commit(change).await {
             Ok(revision) => {
                 tracing::info!(%alias, "Moved an alternate domain name");
-                report_deployment(&target.id, revision, &config, &snapshot);
+                report_deployment(&target.0.id, revision, &config, &snapshot);
                 return Ok(());
             }
             // Somebody changed one of the two, or took names: look again.
-            Err(Refusal::Unmet(Expectation::Integrity | Expectation::Record)) => {}
+            Err(Refusal::Unmet(Expectation::Integrity | Expectation::Record | Expectation::Tags)) => {}
             Err(refusal) => return Err(refusal.into()),
         }
     }
@@ -80,23 +84,30 @@ pub(crate) async fn list_conflicting(
     Ok(ListConflictingAliasesResult { conflicting_aliases_list: Some(list) })
 }
 
+/// A distribution and its tags.
+type Tagged = (StoredDistribution, HeldTags);
+
 /// The change that moves an alias, and what the target is then.
 fn moving(
     control: &Control,
-    (source, target): (Option<StoredDistribution>, &StoredDistribution),
+    (source, target): (Option<Tagged>, &Tagged),
     alias: &AliasName,
     (integrity, snapshot): (Integrity, &Snapshot),
 ) -> Result<(Change, DistributionConfig), ApiError> {
     let mut snapshot = snapshot.clone();
     let mut given_up = None;
     if let Some(source) = &source {
-        let config = without(&source.record.config, alias);
-        let bundle = compile_distribution(&config, &source.record.domain_name)?;
-        snapshot = link_on_trial(&snapshot, &source.id, &bundle)?;
+        let (stored, held) = source;
+        let config = without(&stored.record.config, alias);
+        let extensions = Extensions::of(&held.tags)?;
+        let bundle = compile_distribution(&config, &stored.record.domain_name, &extensions)?;
+        snapshot = link_on_trial(&snapshot, &stored.id, &bundle)?;
         given_up = Some((source, config, bundle));
     }
-    let config = with(&target.record.config, alias);
-    let bundle = prepare(control, &config, &snapshot, &target.id, &target.record.domain_name, true)
+    let (stored, held) = target;
+    let config = with(&stored.record.config, alias);
+    let (extensions, names) = (Extensions::of(&held.tags)?, (stored.id.as_str(), &stored.record.domain_name));
+    let bundle = prepare(control, &config, &extensions, &snapshot, names, true)
         .map_err(|error| of_associate_alias(&error))?;
     let change =
         replace_all(control, given_up.into_iter().chain([(target, config.clone(), bundle)]), integrity)?;
@@ -106,11 +117,11 @@ fn moving(
 /// One change that gives several distributions a new configuration each.
 fn replace_all<'a>(
     control: &Control,
-    replaced: impl Iterator<Item = (&'a StoredDistribution, DistributionConfig, Bundle)>,
+    replaced: impl Iterator<Item = (&'a Tagged, DistributionConfig, Bundle)>,
     integrity: Integrity,
 ) -> Result<Change, ApiError> {
-    replaced.into_iter().try_fold(Change::default(), |change, (present, config, bundle)| {
-        Ok(change.and(replace(control, present, config, &bundle, integrity)?))
+    replaced.into_iter().try_fold(Change::default(), |change, ((present, held), config, bundle)| {
+        Ok(change.and(replace(control, (present, held), config, &bundle, integrity)?))
     })
 }
 
@@ -195,9 +206,10 @@ mod tests {
             let alias = AliasName::parse(alias).unwrap();
             let mut present = Vec::new();
             for (id, change) in changes {
-                let stored = read(&self.control, id).await.unwrap();
-                let config = change(&stored.record.config, &alias);
-                let bundle = compile_distribution(&config, &stored.record.domain_name).unwrap();
+                let stored = read_with_tags(&self.control, id).await.unwrap();
+                let config = change(&stored.0.record.config, &alias);
+                let domain_name = &stored.0.record.domain_name;
+                let bundle = compile_distribution(&config, domain_name, &Extensions::default()).unwrap();
                 present.push((stored, config, bundle));
             }
             let replaced =

@@ -12,6 +12,7 @@ use super::certificates::reference;
 use crate::certificates::{invalid, no_such_certificate, read_certificate};
 use crate::control::{Caller, Control};
 use crate::errors::internal;
+use crate::extension_tags::is_extension;
 use crate::quotas::Quotas;
 use crate::records::encode_tags;
 use crate::tagged::{change_tags, tags_of};
@@ -90,6 +91,13 @@ pub(crate) fn validate_certificate_tags(tags: &[Tag], quotas: &Quotas) -> Result
     if tags.len() > most {
         return Err(ErrorCode::TooManyTagsException
             .with_message(format!("A certificate has at most {most} tags. Remove some.")));
+    }
+    // Tags of ours switch something of distributions. Here they would look as if they did.
+    if let Some(tag) = tags.iter().find(|tag| is_extension(&tag.key)) {
+        return Err(ErrorCode::InvalidTagException.with_message(format!(
+            "The tag key {:?} begins with mantlet:, and no such tag means anything on a certificate. Remove it.",
+            tag.key
+        )));
     }
     validate_tags(&to_cloudfront(tags), quotas)
         .map_err(|error| ErrorCode::InvalidTagException.with_message(error.message))

@@ -27,6 +27,7 @@ use crate::defaults::complete;
 use crate::enforcement::{refuse_unenforced_restrictions, unenforced_settings};
 use crate::entity_tag::EntityTag;
 use crate::errors::{internal, no_such_distribution, unavailable};
+use crate::extension_tags::Extensions;
 use crate::identifier::{distribution_arn, new_distribution_id, new_domain_name};
 use crate::kind::Kind;
 use crate::limits::COMMIT_ATTEMPTS_MAX;
@@ -35,6 +36,7 @@ use crate::records::{
     DistributionRecord, caller_reference_key, distribution_key, encode_tags, invalidations_key, tags_key,
 };
 use crate::reference::{Reference, references_of_distribution, refuse_crowded, refuse_malformed};
+use crate::tagged::HeldTags;
 use crate::validate::aliases::cname_already_exists;
 use crate::validate::{Surroundings, validate_distribution, validate_quantities, validate_tags};
 use crate::warnings::warnings;
@@ -63,6 +65,7 @@ pub(crate) async fn create_with_tags(
     let with_tags = input.distribution_config_with_tags;
     let tags = with_tags.tags.items.unwrap_or_default();
     validate_tags(&tags, &control.settings().quotas)?;
+    Extensions::of(&tags)?;
     let created = create_distribution(control, with_tags.distribution_config, &tags, Change::default).await?;
     warn(control, caller, &created).await;
     Ok(CreateDistributionWithTagsResult {
@@ -312,13 +315,14 @@ pub(super) async fn create_distribution(
 ) -> Result<StoredDistribution, ApiError> {
     validate_quantities(&config)?;
     complete(&mut config);
+    let extensions = Extensions::of(tags)?;
     for _ in 0..COMMIT_ATTEMPTS_MAX {
         let id = new_distribution_id();
         let domain_name =
             new_domain_name(&control.settings().domain_suffix).map_err(|error| internal(&error))?;
         let (integrity, snapshot) = control.current_snapshot().await?;
         check_quota(control, &snapshot)?;
-        let bundle = prepare(control, &config, &snapshot, &id, &domain_name, false)?;
+        let bundle = prepare(control, &config, &extensions, &snapshot, (&id, &domain_name), false)?;
         refuse_crowded(control, &references_of_distribution(&config)).await?;
         let record = DistributionRecord { domain_name, last_modified_time: now(), config: config.clone() };
         let change = basis().and(creation(control, &id, &record, &bundle, tags, integrity)?);
@@ -412,24 +416,26 @@ pub(super) async fn update_distribution(
         ));
     }
     for _ in 0..COMMIT_ATTEMPTS_MAX {
+        let held = HeldTags::read(control, &user(id)).await?;
+        let extensions = Extensions::of(&held.tags)?;
         let (integrity, snapshot) = control.current_snapshot().await?;
-        let bundle = prepare(control, &config, &snapshot, id, &record.domain_name, true)?;
+        let bundle = prepare(control, &config, &extensions, &snapshot, (id, &record.domain_name), true)?;
         let [before, after] = [&record.config, &config].map(references_of_distribution);
         refuse_crowded(control, after.difference(&before)).await?;
         // What an older release stored may not compile any more; then everything counts as changed.
-        let before = compile_distribution(&record.config, &record.domain_name).ok();
+        let before = compile_distribution(&record.config, &record.domain_name, &extensions).ok();
         let updated = DistributionRecord {
             domain_name: record.domain_name.clone(),
             last_modified_time: now(),
             config: config.clone(),
         };
         let change = replacement(control, &present, (before.as_ref(), &bundle), &updated, integrity)?;
-        match control.commit(basis().and(change)).await {
+        match control.commit(basis().and(change).and(held.expected())).await {
             Ok(revision) => {
                 report_deployment(id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id: present.id, revision, record: updated });
             }
-            Err(Refusal::Unmet(Expectation::Integrity)) => {}
+            Err(Refusal::Unmet(Expectation::Integrity | Expectation::Tags)) => {}
             Err(Refusal::Unmet(Expectation::Name { text, .. })) => return Err(policy_in_use(&text)),
             Err(refusal) => return Err(refusal.into()),
         }
@@ -443,11 +449,12 @@ pub(super) async fn without_web_acl(
     present: StoredDistribution,
 ) -> Result<StoredDistribution, ApiError> {
     let config = DistributionConfig { web_acl_id: Some(String::new()), ..present.record.config.clone() };
-    let bundle = compile_distribution(&config, &present.record.domain_name)?;
+    let held = HeldTags::read(control, &user(&present.id)).await?;
+    let bundle = compile_distribution(&config, &present.record.domain_name, &Extensions::of(&held.tags)?)?;
     let record = DistributionRecord { last_modified_time: now(), config, ..present.record.clone() };
     let integrity = control.integrity().await?;
     let change = replacement(control, &present, (Some(&bundle), &bundle), &record, integrity)?;
-    let revision = control.commit(change).await?;
+    let revision = control.commit(change.and(held.expected())).await?;
     tracing::info!(distribution = present.id, %revision, "Took the web ACL off a distribution");
     Ok(StoredDistribution { id: present.id, revision, record })
 }
@@ -455,15 +462,32 @@ pub(super) async fn without_web_acl(
 /// The change to a configuration and its bundle, for one who changes more than that.
 pub(super) fn replace(
     control: &Control,
-    present: &StoredDistribution,
+    (present, held): (&StoredDistribution, &HeldTags),
     config: DistributionConfig,
     bundle: &Bundle,
     integrity: Integrity,
 ) -> Result<Change, ApiError> {
-    let before = compile_distribution(&present.record.config, &present.record.domain_name).ok();
+    let extensions = Extensions::of(&held.tags)?;
+    let before = compile_distribution(&present.record.config, &present.record.domain_name, &extensions).ok();
     let domain_name = present.record.domain_name.clone();
     let record = DistributionRecord { domain_name, last_modified_time: now(), config };
-    replacement(control, present, (before.as_ref(), bundle), &record, integrity)
+    let change = replacement(control, present, (before.as_ref(), bundle), &record, integrity)?;
+    Ok(change.and(held.expected()))
+}
+
+/// Gives edges another bundle of a distribution, whose record stays.
+pub(super) fn put_bundle_of(control: &Control, id: &str, bundle: &Bundle) -> Change {
+    Change::default().write(feed::put_bundle(control.account_id(), &resource(id), bundle))
+}
+
+/// A distribution and its tags, on both of which its bundle depends.
+pub(super) async fn read_with_tags(
+    control: &Control,
+    id: &str,
+) -> Result<(StoredDistribution, HeldTags), ApiError> {
+    let present = read(control, id).await?;
+    let held = HeldTags::read(control, &user(id)).await?;
+    Ok((present, held))
 }
 
 fn replacement(
@@ -500,9 +524,9 @@ fn replacement(
 pub(super) fn prepare(
     control: &Control,
     config: &DistributionConfig,
+    extensions: &Extensions,
     snapshot: &Snapshot,
-    id: &str,
-    domain_name: &HostName,
+    (id, domain_name): (&str, &HostName),
     exists: bool,
 ) -> Result<Bundle, ApiError> {
     let settings = control.settings();
@@ -518,7 +542,7 @@ pub(super) fn prepare(
         refuse_unenforced_restrictions(config)?;
     }
     refuse_malformed(&references_of_distribution(config))?;
-    let bundle = compile_distribution(config, domain_name)?;
+    let bundle = compile_distribution(config, domain_name, extensions)?;
     link_on_trial(snapshot, id, &bundle)?;
     Ok(bundle)
 }

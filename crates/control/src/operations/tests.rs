@@ -484,3 +484,45 @@ async fn another_domain_suffix_is_used_as_it_is() {
     let created = test.create(distribution_config("a")).await.unwrap().distribution.unwrap();
     assert!(created.domain_name.ends_with(".shield.example"), "{}", created.domain_name);
 }
+
+#[tokio::test]
+async fn an_extension_tag_deploys_the_distribution_anew_and_leaves_its_etag() {
+    let test = TestControl::new().await;
+    let (id, etag) = test.created("a").await;
+    test.apply().await;
+    let max_body = || {
+        let snapshots = test.control.snapshots();
+        let snapshot = snapshots.borrow();
+        snapshot.distribution(&id).unwrap().max_body_bytes
+    };
+    assert_eq!((test.distribution_status(&id).await.as_str(), max_body()), ("Deployed", None));
+
+    test.tag(&id, &[("team", "skin")]).await.unwrap();
+    assert_eq!(test.distribution_status(&id).await, "Deployed", "an ordinary tag reaches no edge");
+    test.tag(&id, &[("mantlet:max-body", "1000")]).await.unwrap();
+    assert_eq!(max_body(), Some(1000), "what is deployed is shown at once");
+    assert_eq!(test.distribution_status(&id).await, "InProgress");
+    test.apply().await;
+    assert_eq!(test.distribution_status(&id).await, "Deployed");
+    assert_eq!(test.etag(&id).await, etag);
+
+    let config = test.get(&id).await.unwrap().distribution.unwrap().distribution_config;
+    test.update(&id, Some(&etag), config).await.unwrap();
+    test.apply().await;
+    assert_eq!(max_body(), Some(1000), "an update keeps what the tags say");
+
+    let keys = TagKeys { items: Some(vec!["mantlet:max-body".to_owned(), "mantlet:unknown".to_owned()]) };
+    let input = UntagResourceRequest { resource: arn(&id), tag_keys: keys };
+    tags::untag(&test.control, &test.caller, input).await.unwrap();
+    test.apply().await;
+    assert_eq!(max_body(), None);
+}
+
+#[tokio::test]
+async fn an_unknown_or_malformed_extension_tag_is_refused_and_changes_nothing() {
+    let test = TestControl::new().await;
+    let (id, _) = test.created("a").await;
+    check(test.tag(&id, &[("mantlet:unknown", "1")]).await, (400, "InvalidTagging"));
+    check(test.tag(&id, &[("mantlet:max-body", "much")]).await, (400, "InvalidTagging"));
+    assert_eq!(test.tags(&id).await.unwrap(), []);
+}

@@ -37,13 +37,6 @@ pub(crate) fn validate_tag_keys<'a>(keys: impl Iterator<Item = &'a String> + Clo
                 "The tag key {key:?} begins with aws:, which only AWS may use. Begin it with something else."
             )));
         }
-        // Tags of this prefix switch what CloudFront's shapes have no place for. One that does nothing
-        // would look as if it did.
-        if key.starts_with("mantlet:") {
-            return Err(invalid(format!(
-                "The tag key {key:?} begins with mantlet:, and this release knows no such tag. Remove it."
-            )));
-        }
     }
     match duplicate(keys) {
         Some(key) => Err(invalid(format!("The tag key {key:?} stands twice. Remove one."))),
@@ -101,7 +94,6 @@ mod tests {
         check(&[("a\nb", "x")], Some("must have 1 to 128"));
         check(&[("aws:name", "x")], Some("aws:"));
         check(&[("AWS:name", "x")], Some("aws:"));
-        check(&[("mantlet:scrub", "off")], Some("mantlet:"));
         check(&[("team", "a"), ("team", "b")], Some("twice"));
     }
 

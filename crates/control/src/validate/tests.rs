@@ -18,6 +18,7 @@ fn snapshot() -> Snapshot {
     let mut other = crate::compile::compile_distribution(
         &distribution_config("other"),
         &HostName::parse("d1.mantlet.localhost").unwrap(),
+        &crate::extension_tags::Extensions::default(),
     )
     .unwrap();
     if let Bundle::Distribution(distribution) = &mut other {

@@ -8,7 +8,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use behavior::{FieldSink, UpstreamTiming, ViewerResponse, XCache, write_viewer_fields};
+use behavior::{FieldSink, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_viewer_fields};
+use edge_config::LinkedDistribution;
 use http1::limits::INTERIM_RESPONSES_MAX;
 use http1::{
     BodyDecoder, BodyError, BodyFraming, CHUNK_END, KnownField, LAST_CHUNK, Method, Progress, ResponseHead,
@@ -18,7 +19,9 @@ use tokio::time::Instant;
 
 use super::OriginFailure;
 use super::connection::OriginConnection;
-use super::exchange::OriginExchange;
+use super::error_page::{WantedPage, send_error_page};
+use super::exchange::{OriginExchange, Purpose};
+use crate::access_log::ErrorType;
 use crate::alarm::Alarm;
 use crate::body;
 use crate::buffer::Buffer;
@@ -115,7 +118,7 @@ impl Attempt<'_, '_, '_> {
         let sending = Sending::new();
         let ViewerSide { body, response, alarm } = viewer;
         let mut response_side = ViewerSide { body: &mut (), response: &mut **response, alarm };
-        if self.exchange.request.has_body() {
+        if self.exchange.has_body() {
             let upload = self.upload(&mut **body, &sending);
             let download = self.download(&mut response_side, transcript, &sending);
             // Boxed, so that requests without a body carry no room for it.
@@ -171,7 +174,7 @@ impl Attempt<'_, '_, '_> {
 
     /// Sends a stretch of the body in its framing; none is the end.
     async fn write_part(&self, head: &[u8], part: Option<&[u8]>) -> Result<(), OriginFailure> {
-        let is_chunked = self.exchange.request.framing == BodyFraming::Chunked;
+        let is_chunked = self.exchange.framing() == BodyFraming::Chunked;
         match (part, NonZeroUsize::new(part.map_or(0, <[u8]>::len))) {
             (Some(part), Some(len)) if is_chunked => {
                 let size = chunk_header(len);
@@ -207,18 +210,32 @@ impl Attempt<'_, '_, '_> {
         let mut head = self.exchange.thread.response_heads.take();
         let mut input = self.read(viewer, sending, OriginFailure::ResponseTimedOut).await?;
         let head_len = self.receive_head(&mut head, &mut input, viewer, sending).await?;
-        let response = head.view(&input);
-        let status = response.status();
-        if self.exchange.failover.is_some_and(|failover| failover.status_codes.contains(&status)) {
+        let status = head.view(&input).status();
+        let pass_over = |head: &ResponseHead, input: &Buffer, outcome| {
+            let response = head.view(input);
             let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
             let is_all_there = is_whole_body(response.framing(), input.get(head_len..).unwrap_or_default());
-            let outcome = Outcome::Dropped { status };
-            return Ok(Ended { is_reusable: is_all_there && persists, origin_keeps_it_for, outcome });
+            let is_reusable = is_all_there && persists && sending.is_complete();
+            Ended { is_reusable, origin_keeps_it_for, outcome }
+        };
+        if self.exchange.failover.is_some_and(|failover| failover.status_codes.contains(&status)) {
+            return Ok(pass_over(&head, &input, Outcome::Dropped { status }));
         }
+        if let Some((distribution, wanted)) = self.wanted_page(status)?
+            // Boxed, so that responses without such a page carry no room for it.
+            && Box::pin(self.replace_error(distribution, wanted, viewer, transcript)).await?
+        {
+            return Ok(pass_over(&head, &input, Outcome::Served));
+        }
+        let response = head.view(&input);
         self.begin_response(&response, viewer, transcript, sending)?;
         let mut decoder = BodyDecoder::new(response.framing());
         let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
         drop(head);
+        if matches!(self.exchange.purpose, Purpose::ErrorPage(_)) && self.exchange.answers_head() {
+            viewer.response.write(b"", true, viewer.alarm).await?;
+            return Ok(Ended { is_reusable: false, origin_keeps_it_for, outcome: Outcome::Served });
+        }
 
         let mut from = head_len;
         loop {
@@ -241,6 +258,46 @@ impl Attempt<'_, '_, '_> {
                 viewer.response.write(b"", true, viewer.alarm).await?;
                 return Ok(Ended { is_reusable: false, origin_keeps_it_for, outcome: Outcome::Served });
             }
+        }
+    }
+
+    /// The distribution's page for a response of this status, if it is an error that has one. A page that
+    /// is an error itself is none, and has none.
+    fn wanted_page(
+        &self,
+        status: u16,
+    ) -> Result<Option<(&LinkedDistribution, WantedPage<'_>)>, OriginFailure> {
+        let OriginExchange { request, cache_behavior, purpose, .. } = self.exchange;
+        let distribution = match purpose {
+            Purpose::Answer(distribution) if distribution.error_pages.is_empty() => return Ok(None),
+            Purpose::Answer(distribution) => *distribution,
+            Purpose::ErrorPage(_) if status == 200 => return Ok(None),
+            Purpose::ErrorPage(_) => return Err(OriginFailure::NoErrorPage(status)),
+        };
+        let page = select_error_page(distribution, status, request.fields());
+        let wanted =
+            |page| WantedPage { page, cache_behavior, error_type: ErrorType::Error, ignores_body: false };
+        Ok(page.map(|page| (distribution, wanted(page))))
+    }
+
+    /// Sends a page in the place of the origin's error; tells whether it did. Where the page cannot be
+    /// had, the error goes on as it is.
+    async fn replace_error<W: ResponseWriter>(
+        &self,
+        distribution: &LinkedDistribution,
+        wanted: WantedPage<'_>,
+        viewer: &mut ViewerSide<'_, (), W>,
+        transcript: &mut Transcript<'_>,
+    ) -> Result<bool, Failure> {
+        let OriginExchange { thread, request, .. } = self.exchange;
+        let ViewerSide { response, alarm, .. } = viewer;
+        let sent =
+            send_error_page(thread, request, distribution, wanted, &mut **response, alarm, transcript).await;
+        match sent {
+            Ok(()) => Ok(true),
+            Err(Failure::Viewer(fault)) => Err(fault.into()),
+            Err(failure) if response.has_begun() => Err(failure),
+            Err(_) => Ok(false),
         }
     }
 
@@ -329,20 +386,25 @@ impl Attempt<'_, '_, '_> {
         transcript: &mut Transcript<'_>,
         sending: &Sending,
     ) -> Result<(), OriginFailure> {
-        let OriginExchange { thread, request, cache_behavior, .. } = self.exchange;
+        let OriginExchange { thread, request, cache_behavior, purpose, .. } = self.exchange;
         let (thread, id) = (*thread, transcript.id);
-        let headers = applied_headers(thread, cache_behavior, request, &id, || self.timing(sending));
+        let asked = self.exchange.asked_cache_behavior();
+        let headers = applied_headers(thread, asked, request, &id, || self.timing(sending));
+        let (status, x_cache, ignores_body) = match purpose {
+            Purpose::Answer(_) => (response.status(), XCache::of_origin_status(response.status()), false),
+            Purpose::ErrorPage(wanted) => (wanted.page.response_status, XCache::Error, wanted.ignores_body),
+        };
         let own = ViewerResponse {
-            x_cache: XCache::of_origin_status(response.status()),
+            x_cache,
             request_id: id.as_str(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
             headers,
         };
         let start = ResponseStart {
-            status: response.status(),
-            framing: viewer_framing(response, self.exchange.method),
-            ignores_body: false,
+            status,
+            framing: viewer_framing(response, self.exchange.answers_head()),
+            ignores_body,
         };
         let fields =
             response.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
@@ -356,6 +418,9 @@ impl Attempt<'_, '_, '_> {
             })
             .map_err(OriginFailure::Unwritable)?;
         transcript.origin_responds(response, sending.last_progress.get());
+        if let Purpose::ErrorPage(wanted) = purpose {
+            transcript.responds_with_page(status, wanted.error_type);
+        }
         Ok(())
     }
 }
@@ -365,7 +430,7 @@ impl Attempt<'_, '_, '_> {
     fn timing(&self, sending: &Sending) -> Timing {
         let asked_at = sending.last_progress.get();
         let request = self.exchange.request;
-        let asked_by_viewer_at = if request.has_body() { asked_at } else { request.received_at };
+        let asked_by_viewer_at = if self.exchange.has_body() { asked_at } else { request.received_at };
         let is_reused = self.connection.is_reused;
         Timing {
             upstream: Some(UpstreamTiming { is_reused, first_byte: asked_at.elapsed() }),
@@ -403,11 +468,10 @@ fn broken_body(failure: Failure) -> Failure {
 }
 
 /// RFC 9112 section 6.3, seen from the viewer.
-fn viewer_framing(response: &ResponseView<'_>, method: edge_config::Method) -> ResponseFraming {
+fn viewer_framing(response: &ResponseView<'_>, answers_head: bool) -> ResponseFraming {
     match response.framing() {
-        BodyFraming::None if method == edge_config::Method::Head || response.status() == 304 => {
-            ResponseFraming::NoBody(response.content_length())
-        }
+        _ if answers_head => ResponseFraming::NoBody(response.content_length()),
+        BodyFraming::None if response.status() == 304 => ResponseFraming::NoBody(response.content_length()),
         BodyFraming::None => ResponseFraming::NoBody(None),
         BodyFraming::Length(length) => ResponseFraming::Length(length),
         BodyFraming::Chunked | BodyFraming::UntilClose => ResponseFraming::Unknown,

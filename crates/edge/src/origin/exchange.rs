@@ -3,12 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_config::{LinkedCacheBehavior, LinkedFailover, Method, Origin};
+use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin};
+use http1::BodyFraming;
 use tokio::time::Instant;
 
 use super::OriginFailure;
 use super::attempt::{Attempt, Ended, Outcome};
 use super::connection::{Endpoint, OriginConnection};
+use super::error_page::WantedPage;
 use super::request_head::{HostText, OriginRequestHead, endpoint};
 use crate::buffer::Buffer;
 use crate::failure::Failure;
@@ -28,6 +30,17 @@ pub(crate) struct OriginExchange<'a, 'r> {
     /// Who is asked if that one fails.
     pub(crate) failover: Option<&'a LinkedFailover>,
     pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    pub(crate) purpose: Purpose<'a>,
+}
+
+/// What the origin's response is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// The answer to the viewer's request; the distribution may have a page in the place of an error.
+    Answer(&'a LinkedDistribution),
+    /// Such a page.
+    ErrorPage(WantedPage<'a>),
 }
 
 /// Sends the request to the origin, and to the second one where there is one and the first fails, and the
@@ -129,10 +142,40 @@ impl OriginExchange<'_, '_> {
             cache_behavior: self.cache_behavior,
             origin: self.origin,
             method: self.method,
+            path: self.path,
+            is_error_page: self.is_error_page(),
             request_id: transcript.id.as_str(),
             via_id: &self.thread.common.via_id,
         };
         head.write(out, &mut ()).map_err(|error| OriginFailure::Unwritable(error).into())
+    }
+
+    /// Whether the response takes the place of an error.
+    fn is_error_page(&self) -> bool {
+        matches!(self.purpose, Purpose::ErrorPage(_))
+    }
+
+    /// How the body goes to the origin.
+    pub(super) fn framing(&self) -> BodyFraming {
+        if self.is_error_page() { BodyFraming::None } else { self.request.framing }
+    }
+
+    /// Whether there is a body to send.
+    pub(super) fn has_body(&self) -> bool {
+        !self.is_error_page() && self.request.has_body()
+    }
+
+    /// Whether the viewer gets no body, whatever it is told.
+    pub(super) fn answers_head(&self) -> bool {
+        self.request.head.method() == http1::Method::Head
+    }
+
+    /// That of what the viewer asked for.
+    pub(super) fn asked_cache_behavior(&self) -> &LinkedCacheBehavior {
+        match &self.purpose {
+            Purpose::Answer(_) => self.cache_behavior,
+            Purpose::ErrorPage(wanted) => wanted.cache_behavior,
+        }
     }
 
     async fn connect(

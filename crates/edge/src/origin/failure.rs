@@ -71,6 +71,9 @@ pub(crate) enum OriginFailure {
     /// Its response's body breaks its framing, or broke off.
     #[error("the origin's response body is invalid")]
     InvalidBody(#[source] BodyError),
+    /// It has no page where an error page should be.
+    #[error("the origin answered {0} to the request for an error page")]
+    NoErrorPage(u16),
     /// The connection broke within the body.
     #[error("the connection to the origin broke within the response")]
     BodyBroken(#[source] io::Error),
@@ -115,8 +118,8 @@ impl OriginFailure {
             Self::WriteTimedOut | Self::ResponseTimedOut | Self::GapTimedOut | Self::CompletionTimedOut => {
                 &[504]
             }
-            // The next origin would get the same request.
-            Self::Unwritable(_) => &[],
+            // The next origin would get the same request; a status was looked at when it came.
+            Self::Unwritable(_) | Self::NoErrorPage(_) => &[],
             Self::Write(_)
             | Self::NoResponse(_)
             | Self::HeadTruncated
@@ -146,6 +149,7 @@ impl OriginFailure {
             | Self::GapTimedOut
             | Self::CompletionTimedOut => ErrorType::OriginCommError,
             Self::Unwritable(_) => ErrorType::InternalError,
+            Self::NoErrorPage(_) => ErrorType::OriginError,
             Self::Write(_) => ErrorType::OriginWriteError,
             Self::NoResponse(None) => ErrorType::OriginZeroSizeObjectError,
             Self::NoResponse(Some(_)) | Self::HeadTruncated | Self::BodyBroken(_) => {
@@ -175,6 +179,7 @@ impl OriginFailure {
             Self::InvalidHead(_)
             | Self::SwitchesProtocols
             | Self::TooManyInterimResponses
+            | Self::NoErrorPage(_)
             | Self::InvalidBody(_) => OriginErrorKind::InvalidResponse,
         }
     }

@@ -5,19 +5,22 @@
 //! - `pool`: idle connections, never used again when there is a doubt;
 //! - `tls`: whom HTTPS origins must prove to be;
 //! - `exchange`: attempts and retries;
+//! - `error_page`: a page of the distribution in the place of an error;
 //! - `attempt`: one request and one response on one connection, both bodies streaming;
 //! - `request_head`: what the origin is asked, and where that goes;
 //! - `failure`: what can go wrong, and what the viewer and the log are told.
 
 mod attempt;
 mod connection;
+mod error_page;
 mod exchange;
 mod failure;
 mod pool;
 mod request_head;
 mod tls;
 
-pub(crate) use exchange::{OriginExchange, send};
+pub(crate) use error_page::{WantedPage, send_error_page};
+pub(crate) use exchange::{OriginExchange, Purpose, send};
 pub(crate) use failure::OriginFailure;
 pub(crate) use pool::Origins;
 pub(crate) use request_head::{OriginRequestHead, endpoint};

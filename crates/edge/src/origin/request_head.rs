@@ -2,7 +2,8 @@
 //! for whoever asks what it would be.
 
 use behavior::{
-    DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, origin_query, write_origin_fields,
+    DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, is_about_what_was_asked_for, origin_query,
+    write_origin_fields,
 };
 use edge_config::{LinkedCacheBehavior, Method, Origin, OriginAddress, OriginProtocolPolicy};
 use http1::{BodyFraming, HeadWriter, WriteError, decimal};
@@ -23,6 +24,9 @@ pub(crate) struct OriginRequestHead<'a, 'r> {
     pub(crate) cache_behavior: &'a LinkedCacheBehavior,
     pub(crate) origin: &'a Origin,
     pub(crate) method: Method,
+    pub(crate) path: &'a str,
+    /// Whether that is an error page's, with which nothing goes that is about what was asked for.
+    pub(crate) is_error_page: bool,
     pub(crate) request_id: &'a str,
     pub(crate) via_id: &'a str,
 }
@@ -35,8 +39,8 @@ impl OriginRequestHead<'_, '_> {
         notes: &mut impl OriginFieldSink,
     ) -> Result<HostText, WriteError> {
         let (request, cache_behavior) = (self.request, self.cache_behavior);
-        let query = origin_query(cache_behavior, request.head.query());
-        let (method, prefix, path) = (self.method.as_str(), &self.origin.path, request.head.path());
+        let query = origin_query(cache_behavior, request.head.query().filter(|_| !self.is_error_page));
+        let (method, prefix, path) = (self.method.as_str(), &self.origin.path, self.path);
         let writer = HeadWriter::request(out, method, prefix, path, query.as_deref())?;
         let mut sink = OriginHead { writer, outcome: Ok(()), host: HostText::new(), notes };
         let origin_request = OriginRequest {
@@ -50,10 +54,13 @@ impl OriginRequestHead<'_, '_> {
             request_id: self.request_id,
             via_id: self.via_id,
         };
-        write_origin_fields(&origin_request, request.fields(), &mut sink);
+        let fields =
+            request.fields().filter(|(name, _)| !self.is_error_page || !is_about_what_was_asked_for(name));
+        write_origin_fields(&origin_request, fields, &mut sink);
         sink.outcome?;
         sink.sent("Connection", &[b"Keep-Alive"], SentBy::Edge);
-        sink.write_framing(request.framing, self.method)?;
+        let framing = if self.is_error_page { BodyFraming::None } else { request.framing };
+        sink.write_framing(framing, self.method)?;
         sink.outcome?;
         sink.writer.finish();
         Ok(sink.host)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use edge_config::{
     AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, Certificate, Change, Distribution,
-    HostName, IpAddressType, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId,
+    ErrorPages, HostName, IpAddressType, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId,
     ResourceKind, Revision, SealedPrivateKey, ViewerProtocolPolicy, link,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -102,6 +102,9 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
             origin_request_policy: None,
             response_headers_policy: None,
         }],
+        default_root_object: None,
+        error_pages: ErrorPages::default(),
+        max_body_bytes: None,
     };
     Change {
         resource: ResourceId::new(ResourceKind::Distribution, id),

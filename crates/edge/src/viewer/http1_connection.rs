@@ -209,7 +209,7 @@ impl Connection<'_> {
             has_begun: false,
             body_framing: ResponseFraming::NoBody(None),
         };
-        let mut viewer = ViewerSide { body: &mut NoBody, response: &mut response, alarm: &mut self.alarm };
+        let mut viewer = ViewerSide { body: &mut (), response: &mut response, alarm: &mut self.alarm };
         match pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await {
             Ok(()) => Next::Linger,
             Err(BrokenOff) => Next::Abandon,
@@ -246,19 +246,6 @@ fn remainder(input: &mut Buffer, at: usize) -> bool {
     true
 }
 
-/// Where there is nothing to read.
-struct NoBody;
-
-impl RequestBody for NoBody {
-    async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault> {
-        Ok(None)
-    }
-
-    fn can_be_passed_over(&self) -> bool {
-        true
-    }
-}
-
 /// A request's body as it arrives.
 struct Http1Body<'c> {
     transport: &'c Transport,
@@ -269,7 +256,10 @@ struct Http1Body<'c> {
     at: usize,
     /// Whether the viewer waits for 100 (Continue).
     is_awaited: Cell<bool>,
-    is_malformed: bool,
+    /// How many bytes are still taken.
+    left: u64,
+    /// Malformed or too large: nothing more of it is read.
+    is_refused: bool,
 }
 
 impl<'c> Http1Body<'c> {
@@ -293,7 +283,8 @@ impl<'c> Http1Body<'c> {
             input,
             at: 0,
             is_awaited: Cell::new(expects_continue),
-            is_malformed: false,
+            left: u64::MAX,
+            is_refused: false,
         }
     }
 
@@ -356,11 +347,16 @@ impl RequestBody for Http1Body<'_> {
             let Some(input) = &mut self.input else { return Err(ViewerFault::Left) };
             let stretch = body::compact(&mut self.decoder, input, self.at).map_err(|error| {
                 tracing::debug!(%error, "A viewer's request body is refused");
-                self.is_malformed = true;
+                self.is_refused = true;
                 ViewerFault::BodyMalformed
             })?;
             self.traffic.count_from_viewer(stretch.end - self.at);
             self.at = stretch.end;
+            let Some(left) = self.left.checked_sub(stretch.body.len() as u64) else {
+                self.is_refused = true;
+                return Err(ViewerFault::BodyTooLarge);
+            };
+            self.left = left;
             if !stretch.body.is_empty() {
                 break stretch.body;
             }
@@ -368,9 +364,16 @@ impl RequestBody for Http1Body<'_> {
         Ok(self.input.as_ref().and_then(|input| input.get(found)))
     }
 
+    fn limit(&mut self, bytes: u64) {
+        self.left = bytes;
+    }
+
     fn can_be_passed_over(&self) -> bool {
+        if self.is_refused {
+            return false;
+        }
         let is_small = self.decoder.remaining().is_none_or(|bytes| bytes <= BODY_DRAIN_BYTES_MAX);
-        self.decoder.is_done() || (is_small && !self.is_awaited.get() && !self.is_malformed)
+        self.decoder.is_done() || (is_small && !self.is_awaited.get())
     }
 }
 

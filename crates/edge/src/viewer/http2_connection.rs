@@ -397,6 +397,8 @@ struct Http2Body<'s> {
     part: Bytes,
     /// What the viewer said is still to come.
     remaining: Option<u64>,
+    /// How many bytes are still taken.
+    left: u64,
     is_done: bool,
 }
 
@@ -404,7 +406,7 @@ impl<'s> Http2Body<'s> {
     fn new(stream: RecvStream, framing: BodyFraming, streams: &'s Streams, traffic: &'s Traffic) -> Self {
         let remaining = if let BodyFraming::Length(length) = framing { Some(length) } else { None };
         let is_done = framing == BodyFraming::None || stream.is_end_stream();
-        Self { stream, streams, traffic, part: Bytes::new(), remaining, is_done }
+        Self { stream, streams, traffic, part: Bytes::new(), remaining, left: u64::MAX, is_done }
     }
 
     /// Whether there is another part, or the end.
@@ -421,6 +423,7 @@ impl<'s> Http2Body<'s> {
                 *remaining = remaining.checked_sub(part.len() as u64).ok_or(ViewerFault::BodyMalformed)?;
             }
             self.traffic.count_from_viewer(part.len());
+            self.left = self.left.checked_sub(part.len() as u64).ok_or(ViewerFault::BodyTooLarge)?;
             // Empty frames are no part, and none is the end.
             if !part.is_empty() {
                 self.part = part;
@@ -443,6 +446,10 @@ impl RequestBody for Http2Body<'_> {
         let has_part = poll_fn(|context| self.poll_part(context)).await?;
         self.is_done = !has_part;
         Ok(has_part.then_some(&self.part))
+    }
+
+    fn limit(&mut self, bytes: u64) {
+        self.left = bytes;
     }
 
     fn can_be_passed_over(&self) -> bool {

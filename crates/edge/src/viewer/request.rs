@@ -87,6 +87,9 @@ pub(crate) enum ViewerFault {
     /// Its body breaks the framing's rules, or is not as long as it said.
     #[error("the viewer's request body is malformed")]
     BodyMalformed,
+    /// Its body is longer than the distribution takes.
+    #[error("the viewer's request body is too large")]
+    BodyTooLarge,
     /// It was silent for too long within its body.
     #[error("the viewer's request body did not arrive in time")]
     BodyTooSlow,
@@ -100,6 +103,22 @@ pub(crate) trait RequestBody {
     /// The next stretch; none at the body's exact end. What was returned before has been dealt with.
     async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault>;
 
+    /// Takes this many bytes and no more; what comes beyond is [`ViewerFault::BodyTooLarge`].
+    fn limit(&mut self, bytes: u64);
+
     /// Whether the rest, if there is one, will not stand in the way of another request.
     fn can_be_passed_over(&self) -> bool;
+}
+
+/// Where there is nothing to read.
+impl RequestBody for () {
+    async fn next(&mut self) -> Result<Option<&[u8]>, ViewerFault> {
+        Ok(None)
+    }
+
+    fn limit(&mut self, _bytes: u64) {}
+
+    fn can_be_passed_over(&self) -> bool {
+        true
+    }
 }

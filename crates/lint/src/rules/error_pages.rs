@@ -38,7 +38,8 @@ fn find(subject: &Subject<'_>) -> Vec<Finding> {
         ),
         whom: "Clients of the API: they get HTML, often as 200, where they expect JSON and an error.".to_owned(),
         fix: "Take the responses for 4xx away. Where a site in the same distribution needs them (a single-page \
-              application), give the API a distribution of its own, or rewrite the site's paths in a function."
+              application), give the API a distribution of its own, or rewrite the site's paths in a function. With Mantlet, the tag \
+              mantlet:error-pages=navigations of the distribution limits them to browsers that load a page."
             .to_owned(),
         patch: is_all_api.then(|| Patch(vec![set(&place, listing(kept))])),
         place,
