@@ -32,14 +32,24 @@ class Issued:
 
 
 class ThrowAwayCa:
-    def __init__(self, directory):
+    def __init__(self, directory, path_length=0, issuer=None):
         self.directory = directory
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Throw-away CA of a test")])
-        constraints = x509.BasicConstraints(ca=True, path_length=0)
-        self.certificate = self._issue(self.name, self.key, constraints, ())
+        name = "Throw-away CA of a test" if issuer is None else "Intermediate CA of a test"
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        constraints = x509.BasicConstraints(ca=True, path_length=path_length)
+        self.certificate = (issuer or self)._issue(self.name, self.key, constraints, ())
         self.path = directory / "throw-away-ca.pem"
         self.path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
+
+    def intermediate(self, directory):
+        """A CA that this one vouches for. Its `with_root` is its own certificate, not the root's."""
+        return ThrowAwayCa(directory, issuer=self)
+
+    def self_signed_files(self, *names):
+        """The files of a certificate that is its own issuer, and of its key."""
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A server of a test")])
+        return self.server_files(*names, key=self.key)
 
     def server_context(self, host):
         """A server's TLS context with a certificate for `host`."""
@@ -48,9 +58,9 @@ class ThrowAwayCa:
         context.load_cert_chain(certificate, key)
         return context
 
-    def server_files(self, *names, stem=None, with_root=False, days=2):
+    def server_files(self, *names, stem=None, with_root=False, days=2, key=None):
         """The files of a certificate for `names`, which may be addresses, and of its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "A server of a test")])
         leaf = x509.BasicConstraints(ca=False, path_length=None)
         alternatives = x509.SubjectAlternativeName([general_name(name) for name in names])
