@@ -48,9 +48,9 @@ pub const SMALL_BUFFER_BYTES: usize = 8 * 1024;
 /// responses than 64 KiB does. Also what is in flight in one direction of one exchange.
 pub const LARGE_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Large buffers that one thread has in use before it makes do with small ones for bodies: 32 MiB.
+/// Large buffers that one thread has in use before it makes do with small ones for bodies: 16 MiB.
 /// Only viewers that read slowly hold any for longer than it takes to write them.
-pub const LARGE_BUFFERS_IN_USE_MAX: usize = 256;
+pub const LARGE_BUFFERS_IN_USE_MAX: usize = 128;
 
 /// Unused large buffers that a thread keeps: 4 MiB.
 pub const LARGE_BUFFERS_KEPT_MAX: usize = 32;
@@ -76,6 +76,10 @@ pub const VIEWER_BODY_GAP_MAX: Duration = Duration::from_mins(1);
 /// How long a viewer may take for what is in flight to it, at most [`LARGE_BUFFER_BYTES`]: about
 /// 2 KiB/s. Slower readers are cut off.
 pub const VIEWER_WRITE_TIME_MAX: Duration = Duration::from_mins(1);
+
+/// What may wait in the kernel to be sent to a viewer, beyond what is on its way (`TCP_NOTSENT_LOWAT`): one large
+/// buffer. Without it the kernel takes up to 4 MiB from whoever reads a byte a second.
+pub const VIEWER_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// The rest of a request's body that the edge reads and drops, after it has answered itself, to keep
 /// the connection: less than what a new TLS connection costs. Beyond it the connection closes.

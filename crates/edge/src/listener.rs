@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::limits::LISTEN_BACKLOG;
+use crate::limits::{LISTEN_BACKLOG, VIEWER_UNSENT_BYTES_MAX};
 
 /// Where viewers connect.
 #[derive(Clone, Debug)]
@@ -115,8 +115,12 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
 
 fn prepare(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)?;
-    // Accepted connections inherit it. Heads and small bodies leave in one write, so nothing is
-    // gained by waiting for more, and server-sent events must not wait.
+    // Accepted connections inherit what follows. A viewer that does not read is noticed, and holds little,
+    // before megabytes wait in the kernel.
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(VIEWER_UNSENT_BYTES_MAX)?;
+    // Heads and small bodies leave in one write, so nothing is gained by waiting for more, and server-sent
+    // events must not wait.
     socket.set_tcp_nodelay(true)
 }
 
