@@ -17,6 +17,7 @@
 mod admit;
 mod cors;
 mod decision;
+mod device;
 mod edge_error;
 mod error_page;
 mod failover;
@@ -25,6 +26,7 @@ mod origin_request;
 mod path;
 mod response_headers;
 mod selection;
+mod viewer_facts;
 mod viewer_response;
 
 pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
@@ -36,6 +38,7 @@ pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
 pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
 pub use response_headers::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
+pub use viewer_facts::{TlsDescription, TlsHandshake, ViewerFacts, ViewerLocation};
 pub use viewer_response::{ViewerResponse, XCache, write_edge_fields, write_viewer_fields};
 
 /// How the viewer reached the edge.

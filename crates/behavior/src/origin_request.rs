@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use edge_config::{HeaderSelection, LinkedCacheBehavior, Method, NameSelection, Origin, OriginAddress};
+use edge_config::{LinkedCacheBehavior, Method, NameSelection, Origin, OriginAddress};
 
 use crate::decision::{Decision, DroppedBy, OriginFieldSink, SentBy};
 use crate::field::{
     FieldSink, RequestField, classify_request_field, has_nominations, is_nominated, is_same_name,
 };
 use crate::selection::{contains_header, filter_parts, selects_header, selects_name};
+use crate::viewer_facts::{ViewerFacts, write_cloudfront_headers};
 use crate::{HttpVersion, Scheme};
 
 /// The most values of `X-Forwarded-For` or `Via` that are carried in front of ours.
@@ -32,6 +33,9 @@ pub struct OriginRequest<'a> {
     pub version: HttpVersion,
     /// The viewer's address on the connection to the edge.
     pub viewer: SocketAddr,
+    /// What else is known of the viewer. It is looked at only where the cache behavior asks for headers
+    /// that are made of it.
+    pub facts: &'a ViewerFacts<'a>,
     /// The request's id.
     pub request_id: &'a str,
     /// The edge's name in `Via`, an opaque id.
@@ -90,9 +94,11 @@ pub fn write_origin_fields<'a>(
         write_normalised_accept_encoding(request, fields.clone(), &mut By(SentBy::CachePolicy, edge.1));
     }
     write_forwarded_for(request, seen.forwarded_for, fields.clone(), edge);
+    if !request.cache_behavior.cloudfront_headers.is_empty() {
+        write_cloudfront_headers(request, &fields, &mut ByWhoAsks(request, edge.1));
+    }
     write_via(request, seen.via, fields, edge);
     edge.field("X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
-    write_made_fields(request, &mut ByWhoAsks(request, edge.1));
     for (name, value) in &request.origin.custom_headers {
         sink.sent(name, &[value.as_bytes()], SentBy::OriginCustomHeader);
     }
@@ -372,36 +378,11 @@ fn format_address(viewer: SocketAddr, text: &mut [u8; 45]) -> &[u8] {
     &text[..text.len() - unused]
 }
 
-/// `CloudFront-…` headers that a policy asks for by name and that the edge can say.
-fn write_made_fields(request: &OriginRequest<'_>, sink: &mut impl FieldSink) {
-    let cache_behavior = request.cache_behavior;
-    let by_policy = cache_behavior.origin_request_policy.as_ref().map(|policy| &policy.headers);
-    let by_policy = match by_policy {
-        Some(HeaderSelection::Only(names) | HeaderSelection::AllViewerAndCloudFront(names)) => {
-            names.as_slice()
-        }
-        _ => &[],
-    };
-    let by_cache_policy = &cache_behavior.cache_policy.headers;
-    let is_asked_for =
-        |name: &str| contains_header(by_policy, name) || contains_header(by_cache_policy, name);
-    if is_asked_for("CloudFront-Forwarded-Proto") {
-        sink.field("CloudFront-Forwarded-Proto", &[request.scheme.as_str().as_bytes()]);
-    }
-    if is_asked_for("CloudFront-Viewer-Http-Version") {
-        sink.field("CloudFront-Viewer-Http-Version", &[request.version.as_str().as_bytes()]);
-    }
-    if is_asked_for("CloudFront-Viewer-Address") {
-        let address = format!("{}:{}", request.viewer.ip().to_canonical(), request.viewer.port());
-        sink.field("CloudFront-Viewer-Address", &[address.as_bytes()]);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use edge_config::{CachePolicy, OriginRequestPolicy};
+    use edge_config::{CachePolicy, CloudFrontHeaders, HeaderSelection, OriginRequestPolicy};
 
     use super::*;
     use crate::tests::{Fields, distribution};
@@ -422,6 +403,7 @@ mod tests {
             scheme: Scheme::Https,
             version: HttpVersion::Http11,
             viewer: "192.0.2.7:4711".parse().unwrap(),
+            facts: &ViewerFacts::default(),
             request_id: "id",
             via_id: "abc",
         };
@@ -586,6 +568,8 @@ mod tests {
             cookies: NameSelection::Only(vec!["b".into()]),
             query_strings: NameSelection::All,
         }));
+        cache_behavior.cloudfront_headers =
+            CloudFrontHeaders::named(["CloudFront-Forwarded-Proto", "CloudFront-Viewer-Address"]);
         Arc::make_mut(&mut cache_behavior.origin).custom_headers = vec![("X-Asked".into(), "ours".into())];
         let request = OriginRequest {
             cache_behavior: &cache_behavior,
@@ -595,6 +579,7 @@ mod tests {
             scheme: Scheme::Https,
             version: HttpVersion::Http11,
             viewer: "192.0.2.7:4711".parse().unwrap(),
+            facts: &ViewerFacts::default(),
             request_id: "id",
             via_id: "abc",
         };
@@ -631,10 +616,10 @@ mod tests {
             "User-Agent: Edge",
             "Accept-Encoding: CachePolicy",
             "X-Forwarded-For: Edge",
-            "Via: Edge",
-            "X-Amz-Cf-Id: Edge",
             "CloudFront-Forwarded-Proto: CachePolicy",
             "CloudFront-Viewer-Address: OriginRequestPolicy",
+            "Via: Edge",
+            "X-Amz-Cf-Id: Edge",
             "X-Asked: OriginCustomHeader",
         ];
         assert_eq!(decisions.0, expect);

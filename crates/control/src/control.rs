@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use aws_api::sigv4::claimed_access_key_id;
 use aws_api::{AnyOperation, ApiError, Protocol, Request, Routed, protocol, route};
 use bytes::Bytes;
-use edge_config::{HostName, Snapshot};
+use edge_config::{CloudFrontHeaders, HostName, Snapshot};
 use feed::Fleet;
 use http::{HeaderName, HeaderValue, Response, header};
 use store::Store;
@@ -29,6 +29,9 @@ pub struct ControlSettings {
     pub domain_suffix: HostName,
     /// Whether settings that restrict access are taken although nothing enforces them yet.
     pub accept_unenforced: bool,
+    /// The `CloudFront-…` headers that edges can send to origins: where they know viewers' countries, they
+    /// also enforce geo restrictions.
+    pub cloudfront_headers: CloudFrontHeaders,
     /// Who may ask.
     pub authentication: Authentication,
     /// How much there may be.

@@ -7,19 +7,27 @@
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     ConnectionMode, DefaultCacheBehavior, DistributionConfig, ErrorCode, FunctionAssociations,
-    GeoRestrictionType, HttpVersion, LambdaFunctionAssociations, MinimumProtocolVersion, Origin,
+    GeoRestrictionType, Headers, HttpVersion, LambdaFunctionAssociations, MinimumProtocolVersion, Origin,
     OriginGroupSelectionCriteria, PriceClass, SSLSupportMethod,
 };
-use edge_config::Snapshot;
+use edge_config::{
+    Bundle, CachePolicy, CloudFrontHeader, CloudFrontHeaders, HeaderSelection, OriginRequestPolicy,
+    ResourceId, ResourceKind, Snapshot,
+};
 
 use crate::cache_behavior::cache_behaviors;
 use crate::certificates::viewer_certificate::is_own;
 use crate::compile::disables_caching;
+use crate::validate::cache_behaviors::policy_id;
+use crate::validate::header_names::CLOUDFRONT_PREFIX;
 use crate::validate::origin_groups;
 
 /// Refuses settings that restrict access and that nothing enforces, by name.
-pub(crate) fn refuse_unenforced_restrictions(config: &DistributionConfig) -> Result<(), ApiError> {
-    match unenforced_restrictions(config).as_slice() {
+pub(crate) fn refuse_unenforced_restrictions(
+    config: &DistributionConfig,
+    sent: CloudFrontHeaders,
+) -> Result<(), ApiError> {
+    match unenforced_restrictions(config, sent).as_slice() {
         [] => Ok(()),
         names => Err(ErrorCode::UnsupportedOperation.with_message(format!(
             "Not enforced by this release, so not accepted: {}. Leave it out or switch it off; or, if the \
@@ -29,14 +37,22 @@ pub(crate) fn refuse_unenforced_restrictions(config: &DistributionConfig) -> Res
     }
 }
 
-/// The settings of a distribution that restrict access and are not enforced.
-pub(crate) fn unenforced_restrictions(config: &DistributionConfig) -> Vec<&'static str> {
+/// The settings of a distribution that restrict access and are not enforced. Who can send the viewer's
+/// country to origins can also keep viewers out by it.
+pub(crate) fn unenforced_restrictions(
+    config: &DistributionConfig,
+    sent: CloudFrontHeaders,
+) -> Vec<&'static str> {
     let behaviors = cache_behaviors(config);
     let any = |is_set: fn(&DefaultCacheBehavior) -> bool| behaviors.iter().any(|any| is_set(&any.settings));
     let geo = config.restrictions.as_ref().map(|restrictions| restrictions.geo_restriction.restriction_type);
     named([
         ("WebACLId", is_given(config.web_acl_id.as_deref())),
-        ("GeoRestriction", geo.is_some_and(|geo| geo != GeoRestrictionType::None)),
+        (
+            "GeoRestriction",
+            geo.is_some_and(|geo| geo != GeoRestrictionType::None)
+                && !sent.contains(CloudFrontHeader::ViewerCountry),
+        ),
         ("ViewerMtlsConfig", config.viewer_mtls_config.is_some()),
         ("ConnectionFunctionAssociation", config.connection_function_association.is_some()),
         ("ConnectionMode tenant-only", config.connection_mode == Some(ConnectionMode::TenantOnly)),
@@ -71,9 +87,14 @@ pub(crate) fn unenforced_restrictions(config: &DistributionConfig) -> Vec<&'stat
 
 /// The settings of a distribution that are stored and that no edge acts on, in the API's words.
 ///
-/// The snapshot shows the policies that it refers to.
-pub fn unenforced_settings(config: &DistributionConfig, snapshot: &Snapshot) -> Vec<&'static str> {
-    let mut names = unenforced_restrictions(config);
+/// The snapshot shows the policies that it refers to; `sent` are the `CloudFront-…` headers that edges can
+/// send to origins.
+pub fn unenforced_settings(
+    config: &DistributionConfig,
+    snapshot: &Snapshot,
+    sent: CloudFrontHeaders,
+) -> Vec<&'static str> {
+    let mut names = unenforced_restrictions(config, sent);
     names.extend(unenforced_distribution_settings(config));
     names.extend(unenforced_origin_settings(config));
     names.extend(unenforced_cache_behavior_settings(config, snapshot));
@@ -145,6 +166,53 @@ fn unenforced_cache_behavior_settings(config: &DistributionConfig, snapshot: &Sn
         ("RealtimeLogConfigArn", any(|settings| is_given(settings.realtime_log_config_arn.as_deref()))),
         ("GrpcConfig", any(|settings| settings.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled))),
     ])
+}
+
+/// The `CloudFront-…` headers that policies of a distribution name and that no edge sends, each once.
+pub(crate) fn unsent_headers(
+    config: &DistributionConfig,
+    snapshot: &Snapshot,
+    sent: CloudFrontHeaders,
+) -> Vec<String> {
+    let behaviors = cache_behaviors(config);
+    let settings = behaviors.iter().map(|any| &any.settings);
+    let mut names: Vec<String> = settings
+        .flat_map(|settings| asked_headers(settings, snapshot))
+        .filter(|name| is_unsent(name, sent))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn is_unsent(name: &str, sent: CloudFrontHeaders) -> bool {
+    let is_made = CloudFrontHeader::from_name(name).is_some_and(|header| sent.contains(header));
+    name.get(..CLOUDFRONT_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(CLOUDFRONT_PREFIX))
+        && !is_made
+}
+
+/// The headers that a cache behavior's policies name, as far as the snapshot shows them.
+fn asked_headers(settings: &DefaultCacheBehavior, snapshot: &Snapshot) -> Vec<String> {
+    let policy = |kind, id: &Option<String>| {
+        let id = policy_id(id.as_deref())?;
+        snapshot.resource(&ResourceId::new(kind, id)).map(|(_, bundle)| &**bundle)
+    };
+    let mut names = Vec::new();
+    if let Some(Bundle::CachePolicy(CachePolicy { headers, .. })) =
+        policy(ResourceKind::CachePolicy, &settings.cache_policy_id)
+    {
+        names.extend_from_slice(headers);
+    }
+    if let Some(Bundle::OriginRequestPolicy(OriginRequestPolicy {
+        headers: HeaderSelection::Only(headers) | HeaderSelection::AllViewerAndCloudFront(headers),
+        ..
+    })) = policy(ResourceKind::OriginRequestPolicy, &settings.origin_request_policy_id)
+    {
+        names.extend_from_slice(headers);
+    }
+    let forwarded = settings.forwarded_values.as_ref().and_then(|values| values.headers.as_ref());
+    names.extend_from_slice(forwarded.map(Headers::items).unwrap_or_default());
+    names
 }
 
 fn named<const N: usize>(settings: [(&'static str, bool); N]) -> Vec<&'static str> {

@@ -11,7 +11,7 @@ use aws_api::cloudfront::{
     Origins, PublicKeyConfig, UpdateDistributionRequest, ViewerProtocolPolicy,
 };
 use bytes::Bytes;
-use edge_config::{HostName, Revision};
+use edge_config::{CloudFrontHeaders, HostName, Revision};
 use feed::{Fleet, Following, follow};
 use http::{Request, Response};
 use store::{MemoryStore, Range, Store};
@@ -183,6 +183,7 @@ pub(crate) fn settings() -> ControlSettings {
         account_id: ACCOUNT.to_owned(),
         domain_suffix: HostName::parse("mantlet.localhost").unwrap(),
         accept_unenforced: false,
+        cloudfront_headers: CloudFrontHeaders::ALL.without(CloudFrontHeaders::OF_LOCATIONS),
         authentication: Authentication::Nobody,
         quotas: Quotas::default(),
         private_keys: PrivateKeySealer::new(|id, key| {

@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
 use crate::addresses::ViewerAddresses;
 use crate::egress::OriginAccess;
+use crate::geo_database::GeoDatabase;
 use crate::limits::{ADDRESS_CONNECTIONS_MAX, MEMORY_BYTES_DEFAULT, STOP_TIME_MAX, THREADS_MAX};
 use crate::listener::ListenOn;
 use crate::load::Load;
@@ -43,6 +44,11 @@ pub struct EdgeSettings {
     pub origin_access: OriginAccess,
     /// Whom HTTPS origins' certificates must be from.
     pub origin_roots: OriginRoots,
+    /// Where viewers are.
+    pub geo_database: GeoDatabase,
+    /// Whether settings that restrict access are ignored where this edge cannot enforce them: geo
+    /// restrictions without a database. Otherwise nobody is served then.
+    pub accept_unenforced: bool,
     /// Where records of requests go.
     pub access_log: AccessLogSettings,
     /// The edge's name in `Via`: opaque, since viewers and origins see it.
@@ -103,6 +109,7 @@ pub struct Edge {
     access_log: AccessLog,
     applied: watch::Receiver<Revision>,
     phase: watch::Sender<Phase>,
+    geo_database: watch::Sender<Arc<GeoDatabase>>,
     threads: Vec<RunningThread>,
     preparation: Preparation,
 }
@@ -153,13 +160,16 @@ impl Edge {
         let access_log = AccessLog::start(settings.access_log, metrics.access_log_counters())?;
         let mut origin_access = settings.origin_access;
         origin_access.own_listeners.extend(clear.iter().chain(&secure));
+        let geo_database = watch::Sender::new(Arc::new(settings.geo_database));
         let (prepared, preparation) =
-            preparation::start(settings.tls.clone(), snapshots).map_err(StartError::Thread)?;
+            preparation::start(settings.tls.clone(), snapshots, geo_database.subscribe())
+                .map_err(StartError::Thread)?;
         let common = Arc::new(Common {
             via_id: settings.via_id,
             pop: settings.pop,
             https_port: secure.first().map(SocketAddr::port),
             tls: settings.tls,
+            accept_unenforced: settings.accept_unenforced,
             applied: AppliedRevisions::new(threads),
             addresses: Arc::new(ViewerAddresses::new(settings.viewer_limits.address_connections_max)),
         });
@@ -170,6 +180,7 @@ impl Edge {
             access_log,
             applied: common.applied.all(),
             phase: watch::Sender::new(Phase::Serving),
+            geo_database,
             threads: Vec::new(),
             preparation,
         };
@@ -266,6 +277,11 @@ impl Edge {
         self.access_log.reopen();
     }
 
+    /// Locates viewers by another database from here on.
+    pub fn replace_geo_database(&self, database: GeoDatabase) {
+        self.geo_database.send_replace(Arc::new(database));
+    }
+
     /// Stops accepting, lets every connection end after what it is doing, and closes what is left at
     /// the limit. Returns whether everything ended by itself.
     pub async fn drain(mut self, limit: Duration) -> bool {
@@ -339,7 +355,9 @@ mod tests {
     /// What an edge says of a thread that runs this, beside one that serves.
     async fn failure(run: impl FnOnce() -> io::Result<()> + Send + 'static) -> String {
         let (serving, still_serving) = std::sync::mpsc::sync_channel::<()>(0);
-        let (_prepared, preparation) = preparation::start(None, watch::channel(Arc::default()).1).unwrap();
+        let (_prepared, preparation) =
+            preparation::start(None, watch::channel(Arc::default()).1, watch::channel(Arc::default()).1)
+                .unwrap();
         let mut edge = Edge {
             http_addresses: Vec::new(),
             https_addresses: Vec::new(),
@@ -347,6 +365,7 @@ mod tests {
             access_log: AccessLog::none(),
             applied: AppliedRevisions::new(2).all(),
             phase: watch::Sender::new(Phase::Serving),
+            geo_database: watch::Sender::new(Arc::default()),
             threads: Vec::new(),
             preparation,
         };

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use behavior::{
-    Admission, DroppedBy, EdgeError, HttpVersion, OriginFieldSink, Scheme, SentBy, admit_viewer,
+    Admission, DroppedBy, EdgeError, HttpVersion, OriginFieldSink, Scheme, SentBy, ViewerFacts, admit_viewer,
     path_readings, redirect_location, requested_path, select_cache_behavior, select_failover,
 };
 use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, OriginAddress, Snapshot};
@@ -153,12 +153,14 @@ fn outcome(
         scheme: question.scheme,
         tls: None,
         tls_handshake: Cell::default(),
+        has_asked: Cell::default(),
     };
     let request = ViewerRequest {
         head: head.view(question.head),
         version: question.version,
         framing: head.framing(),
         peer: &peer,
+        is_first: true,
         received_at: Instant::now(),
     };
     let selected = select_distribution(&request, |host| {
@@ -194,6 +196,8 @@ fn forwarded(
     method: Method,
 ) -> Result<Outcome, Refusal> {
     let Question { request_id, via_id, .. } = *question;
+    // Where the viewer is and how it speaks TLS only a connection can tell.
+    let facts = &ViewerFacts::default();
     let origin_request = OriginRequestHead {
         request,
         cache_behavior,
@@ -201,6 +205,7 @@ fn forwarded(
         method,
         path,
         is_error_page: false,
+        facts,
         request_id,
         via_id,
     };

@@ -7,6 +7,7 @@
 //!
 //! - `edge`, `thread`, `listener`, `shared`: starting, following snapshots, draining;
 //! - `preparation`, `tls/opened`: certificates opened before any thread serves from a snapshot;
+//! - `geo_database/`: where viewers are;
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
@@ -29,6 +30,7 @@ mod edge;
 mod egress;
 mod explain;
 mod failure;
+mod geo_database;
 pub mod limits;
 mod listener;
 mod load;
@@ -52,6 +54,7 @@ pub use access_log::{
 pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure, ViewerLimits};
 pub use egress::{EgressError, OriginAccess};
 pub use explain::{DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SentField, explain};
+pub use geo_database::{GeoDatabase, GeoDatabaseError, MmdbError};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};

@@ -200,3 +200,18 @@ pub const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 /// series changes its meaning; the rest share one label. Each has ten series, and all of them keep a
 /// scrape under 1 MiB.
 pub const METRICS_DISTRIBUTIONS_MAX: usize = 1000;
+
+/// A database of addresses, which is read whole into memory. The largest that are sold have 700 MB.
+pub const GEO_DATABASE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Records of such a database that are looked at to find out what it tells. What it tells at all it tells
+/// of nearly every address.
+pub const GEO_DATABASE_PROBES_MAX: usize = 1024;
+
+/// Values that are passed over on the way to one in such a database. The richest records have some two
+/// hundred (names in eight languages); more is damage.
+pub const GEO_VALUES_MAX: usize = 1024;
+
+/// How far from the end of such a database its metadata may begin ("MaxMind DB File Format
+/// Specification", Database Metadata).
+pub const GEO_METADATA_BYTES_MAX: usize = 128 * 1024;

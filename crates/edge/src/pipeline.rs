@@ -53,6 +53,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
     // 4: the distribution, pinned for as long as the request lasts.
     let distribution = select_distribution(request, |host| thread.distribution_by_host(host))?;
     transcript.distribution = Some(Rc::clone(&distribution));
+    admit_country(thread, &distribution, request)?;
 
     // 5: the cache behavior, and whether it serves such a request.
     let path = requested_path(&distribution, request.head.path());
@@ -117,6 +118,24 @@ pub(crate) fn select_distribution<D: Deref<Target = LinkedDistribution>>(
         Some(tls) if !tls.are_good_for(host, &found) => Err(Failure::Refused(EdgeError::MisdirectedRequest)),
         _ => Ok(found),
     }
+}
+
+/// Geo restriction is the whole distribution's, and asked before all that its cache behaviors say.
+///
+/// Without a database there is nobody whom it could be right to admit, unless the operator has said so.
+fn admit_country(
+    thread: &Thread,
+    distribution: &LinkedDistribution,
+    request: &ViewerRequest<'_>,
+) -> Result<(), Failure> {
+    let Some(restriction) = &distribution.geo_restriction else { return Ok(()) };
+    let database = thread.geo_database();
+    let is_admitted = if database.tells_countries() {
+        restriction.admits(database.country(request.peer.address.ip()))
+    } else {
+        thread.common.accept_unenforced
+    };
+    if is_admitted { Ok(()) } else { Err(Failure::Refused(EdgeError::CountryNotServed)) }
 }
 
 fn lower_case_host<'a>(host: &str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {

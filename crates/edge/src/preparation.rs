@@ -5,9 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use edge_config::Snapshot;
+use edge_config::{CloudFrontHeaders, Snapshot};
 use tokio::sync::{oneshot, watch};
 
+use crate::geo_database::GeoDatabase;
 use crate::tls::{OpenedCertificates, ViewerTls};
 
 /// A snapshot that threads can serve from.
@@ -15,12 +16,18 @@ use crate::tls::{OpenedCertificates, ViewerTls};
 pub(crate) struct Prepared {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) certificates: Arc<OpenedCertificates>,
+    /// Whether any distribution wants fingerprints of viewers' TLS.
+    pub(crate) wants_fingerprints: bool,
+    pub(crate) geo_database: Arc<GeoDatabase>,
 }
 
 impl Prepared {
-    fn next(&self, tls: Option<&ViewerTls>, snapshot: Arc<Snapshot>) -> Self {
+    fn next(&self, tls: Option<&ViewerTls>, snapshot: Arc<Snapshot>, geo_database: Arc<GeoDatabase>) -> Self {
         let certificates = tls.map(|tls| tls.open_certificates(&self.certificates, &snapshot));
-        Self { snapshot, certificates: certificates.unwrap_or_default() }
+        let wants_fingerprints = snapshot.distributions().any(|distribution| {
+            distribution.cloudfront_headers().intersects(CloudFrontHeaders::OF_FINGERPRINTS)
+        });
+        Self { snapshot, certificates: certificates.unwrap_or_default(), wants_fingerprints, geo_database }
     }
 }
 
@@ -32,17 +39,20 @@ pub(crate) struct Preparation {
     pub(crate) handle: JoinHandle<()>,
 }
 
-/// Prepares the present snapshot at once and every later one on a thread of its own, which ends when
-/// nobody wants them any more.
+/// Prepares the present snapshot at once, and on a thread of its own every later one, and the present one
+/// again for every other database. The thread ends when nobody wants them any more.
 pub(crate) fn start(
     tls: Option<ViewerTls>,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    mut geo_databases: watch::Receiver<Arc<GeoDatabase>>,
 ) -> io::Result<(watch::Receiver<Prepared>, Preparation)> {
     let present = Arc::clone(&snapshots.borrow_and_update());
-    let (sender, receiver) = watch::channel(Prepared::default().next(tls.as_ref(), present));
+    let geo_database = Arc::clone(&geo_databases.borrow_and_update());
+    let first = Prepared::default().next(tls.as_ref(), present, geo_database);
+    let (sender, receiver) = watch::channel(first);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let (ending, ended) = oneshot::channel();
-    let follow = follow(tls, snapshots, sender);
+    let follow = follow(tls, snapshots, geo_databases, sender);
     let handle = Builder::new().name("edge-preparation".to_owned()).spawn(move || {
         runtime.block_on(follow);
         // Nobody waits any more where the edge is gone.
@@ -54,6 +64,7 @@ pub(crate) fn start(
 async fn follow(
     tls: Option<ViewerTls>,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    mut geo_databases: watch::Receiver<Arc<GeoDatabase>>,
     prepared: watch::Sender<Prepared>,
 ) {
     loop {
@@ -63,9 +74,11 @@ async fn follow(
                 // Whoever made snapshots is gone; the last one is served on.
                 return prepared.closed().await;
             },
+            Ok(()) = geo_databases.changed() => {}
         }
         let snapshot = Arc::clone(&snapshots.borrow_and_update());
+        let geo_database = Arc::clone(&geo_databases.borrow_and_update());
         let present = prepared.borrow().clone();
-        prepared.send_replace(present.next(tls.as_ref(), snapshot));
+        prepared.send_replace(present.next(tls.as_ref(), snapshot, geo_database));
     }
 }

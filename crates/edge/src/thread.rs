@@ -1,6 +1,6 @@
 //! One edge thread: its listeners, its connections, its view of the configuration.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -21,6 +21,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::access_log::ThreadLog;
 use crate::addresses::{AddressConnection, ViewerAddresses};
+use crate::geo_database::GeoDatabase;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
 use crate::load::Load;
 use crate::metrics::{Shed, ThreadMetrics};
@@ -42,6 +43,8 @@ pub(crate) struct Common {
     pub(crate) https_port: Option<u16>,
     /// TLS towards viewers, where there is any.
     pub(crate) tls: Option<ViewerTls>,
+    /// Whether settings that restrict access are ignored where this edge cannot enforce them.
+    pub(crate) accept_unenforced: bool,
     /// Who has applied what.
     pub(crate) applied: AppliedRevisions,
     /// How much each viewer address has.
@@ -160,6 +163,11 @@ impl Thread {
     /// The snapshot of this moment, with what was prepared for it.
     pub(crate) fn prepared(&self) -> Prepared {
         self.prepared.borrow().clone()
+    }
+
+    /// Where viewers are; not to be held across a wait.
+    pub(crate) fn geo_database(&self) -> Ref<'_, GeoDatabase> {
+        Ref::map(self.prepared.borrow(), |prepared| &*prepared.geo_database)
     }
 
     /// The distribution of a host, which is in lower case. It is a copy of the thread's own, so that

@@ -10,6 +10,8 @@
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
+mod client_hello;
+mod fingerprint;
 mod opened;
 mod security_policy;
 
@@ -28,6 +30,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::StartHandshake;
 use tokio_rustls::server::TlsStream;
 
+pub(crate) use fingerprint::Fingerprints;
 pub(crate) use opened::OpenedCertificates;
 pub use opened::{OpenError, PrivateKeyOpener};
 pub(crate) use security_policy::NegotiatedCipher;
@@ -155,6 +158,8 @@ pub(crate) struct TlsFacts {
     pub(crate) alpn: Alpn,
     /// Whether it continued an earlier session.
     pub(crate) resumed: bool,
+    /// What the ClientHello looked like, where any distribution wants to know.
+    pub(crate) fingerprints: Option<Arc<Fingerprints>>,
 }
 
 impl TlsFacts {
@@ -219,12 +224,16 @@ impl ViewerTls {
         viewer: TcpStream,
         prepared: &Prepared,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        let hello = read_client_hello(&viewer).await?;
+        let mut recorded = Vec::new();
+        let recording = prepared.wants_fingerprints.then_some(&mut recorded);
+        let hello = read_client_hello(&viewer, recording).await?;
         let sni = hello.client_hello().server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
+        let fingerprints = Fingerprints::of(&recorded).map(Arc::new);
+        drop(recorded);
         let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
         let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
         let facts = facts(stream.get_ref().1, sni, terms)?;
-        Ok((stream, facts))
+        Ok((stream, TlsFacts { fingerprints, ..facts }))
     }
 
     /// A name that no distribution has, a disabled one's and none at all get the same answer, so
@@ -341,13 +350,17 @@ impl ResolvesServerCert for ServedCertificate {
     }
 }
 
-/// Reads up to the end of the ClientHello, within its limit. (tokio-rustls's own acceptor knows none.)
-async fn read_client_hello(viewer: &TcpStream) -> Result<Accepted, TlsError> {
+/// Reads up to the end of the ClientHello, within its limit, and records it where that is wanted.
+/// (tokio-rustls's own acceptor knows neither.)
+async fn read_client_hello(
+    viewer: &TcpStream,
+    mut recording: Option<&mut Vec<u8>>,
+) -> Result<Accepted, TlsError> {
     let mut acceptor = Acceptor::default();
     let mut received = 0;
     loop {
         viewer.readable().await.map_err(TlsError::Broken)?;
-        match acceptor.read_tls(&mut TryRead(viewer)) {
+        match acceptor.read_tls(&mut TryRead { viewer, recording: recording.as_deref_mut() }) {
             Ok(0) => return Err(TlsError::ViewerLeft),
             Ok(bytes) => received += bytes,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -366,11 +379,18 @@ async fn read_client_hello(viewer: &TcpStream) -> Result<Accepted, TlsError> {
     }
 }
 
-struct TryRead<'a>(&'a TcpStream);
+struct TryRead<'a> {
+    viewer: &'a TcpStream,
+    recording: Option<&'a mut Vec<u8>>,
+}
 
 impl io::Read for TryRead<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buffer)
+        let read = self.viewer.try_read(buffer)?;
+        if let Some(recording) = &mut self.recording {
+            recording.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        }
+        Ok(read)
     }
 }
 
@@ -407,7 +427,7 @@ fn facts(connection: &ServerConnection, sni: Option<Arc<str>>, terms: Terms) -> 
     };
     let alpn = if connection.alpn_protocol() == Some(b"h2") { Alpn::Http2 } else { Alpn::Http1 };
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(TlsFacts { sni, terms, version, cipher, alpn, resumed })
+    Ok(TlsFacts { sni, terms, version, cipher, alpn, resumed, fingerprints: None })
 }
 
 fn version(negotiated: ProtocolVersion) -> Option<TlsVersion> {

@@ -163,6 +163,12 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "FILE", env = "MANTLET_ORIGIN_CA")]
     pub(crate) origin_ca: Option<PathBuf>,
 
+    /// A database of addresses (.mmdb, as of GeoLite2 or DB-IP): countries, cities or ASNs. Repeat it for several.
+    ///
+    /// It enforces geo restrictions and fills the CloudFront-Viewer-Country, -City, -ASN … headers. SIGHUP reads it again.
+    #[arg(long, value_name = "FILE", env = "MANTLET_GEO_DATABASE", value_delimiter = ',')]
+    pub(crate) geo_database: Vec<PathBuf>,
+
     /// Accept settings that restrict access and are not enforced yet, instead of refusing them.
     #[arg(long, env = "MANTLET_ACCEPT_UNENFORCED")]
     pub(crate) accept_unenforced: bool,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use control::StoredDistribution;
 use edge::{Question, explain};
-use edge_config::{PathPattern, ResourceId, ResourceKind, Snapshot};
+use edge_config::{CloudFrontHeaders, PathPattern, ResourceId, ResourceKind, Snapshot};
 use store::Store;
 
 use self::report::Report;
@@ -98,7 +98,7 @@ async fn add_stored(
     explanation: &edge::Explanation,
 ) -> Result<()> {
     let Some(stored) = StoredDistribution::find(store, id).await? else { return Ok(()) };
-    report.not_enforced = control::unenforced_settings(&stored.config, snapshot);
+    report.not_enforced = control::unenforced_settings(&stored.config, snapshot, CloudFrontHeaders::ALL);
     if let Some(cache_behavior) = &explanation.cache_behavior {
         let path_pattern = cache_behavior.path_pattern.as_ref().map(PathPattern::as_str);
         let policies = stored.policies(store, path_pattern).await?;

@@ -38,6 +38,7 @@ pub(crate) async fn serve(mut server: Server, settings: &RunSettings, mut signal
                 Request::Reload => {
                     server.reopen_logs();
                     server.look_after_certificates();
+                    server.reread_geo_database(settings).await;
                 }
             },
         }

@@ -11,10 +11,10 @@ use control::{
     Quotas, seed_managed_policies,
 };
 use edge::{
-    AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, ListenOn, OriginAccess, OriginRoots,
+    AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, ListenOn, OriginAccess, OriginRoots,
     PrivateKeyOpener, ServedCertificate, ViewerTls,
 };
-use edge_config::{Revision, Snapshot};
+use edge_config::{CloudFrontHeaders, Revision, Snapshot};
 use feed::{Fleet, Following};
 use rustls::sign::CertifiedKey;
 use store::{SqliteStore, Store};
@@ -70,6 +70,9 @@ impl Server {
     /// Starts everything; on return, viewers and AWS clients are served.
     pub(crate) async fn start(settings: &RunSettings) -> Result<Self> {
         let quotas = quotas(settings.quotas.as_deref())?;
+        let geo_database = GeoDatabase::open(&settings.geo_database)?;
+        let cloudfront_headers =
+            CloudFrontHeaders::ALL.without(CloudFrontHeaders::OF_LOCATIONS).union(geo_database.tells());
         let directory = DataDir::open_or_create(&settings.data_dir)?;
         let lock = directory.lock().await?;
         // Whoever was here before was killed.
@@ -93,14 +96,15 @@ impl Server {
         let viewer_tls = viewer_tls.with_private_keys(private_key_opener(&sealing_key));
         let origin_authorities = OriginAuthorities::load(settings.origin_ca.as_deref())?;
         let origin_roots = origin_authorities.roots();
-        let edge =
-            start_edge(&directory, settings, &api_listener, viewer_tls, origin_roots, following.snapshots())?;
+        warn_of_unenforced_restrictions(settings, &geo_database, &following.snapshots().borrow());
+        let parts = EdgeParts { viewer_tls, origin_roots, geo_database };
+        let edge = start_edge(&directory, settings, &api_listener, parts, following.snapshots())?;
         let fleet = Fleet::new();
         fleet.join(EDGE_NAME, edge.applied(), following.quarantine());
 
         let audit = AuditTrail::new(audit_log.clone());
         let control = Control::new(
-            control_settings(settings, quotas, &access_keys, &audit, &sealing_key),
+            control_settings(settings, quotas, cloudfront_headers, &access_keys, &audit, &sealing_key),
             Arc::clone(&store),
             following.snapshots(),
             fleet,
@@ -141,6 +145,24 @@ impl Server {
     pub(crate) fn reopen_logs(&self) {
         self.edge.reopen_access_log();
         self.audit_log.reopen();
+    }
+
+    /// Reads the geo database again. What is damaged now leaves what was there.
+    pub(crate) async fn reread_geo_database(&self, settings: &RunSettings) {
+        if settings.geo_database.is_empty() {
+            return;
+        }
+        let files = settings.geo_database.clone();
+        // Not here: it can be as large as what it describes.
+        match tokio::task::spawn_blocking(move || GeoDatabase::open(&files)).await {
+            Ok(Ok(database)) => self.edge.replace_geo_database(database),
+            Ok(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "The geo database was not read again; the one before stays in use");
+            }
+            // The process is ending.
+            Err(_) => {}
+        }
     }
 
     /// Takes certificates and authorities that are new, or makes certificates that are due.
@@ -211,12 +233,31 @@ fn api_certificate(directory: &DataDir, settings: &RunSettings) -> Result<Option
     files.map(|files| RenewedCertificate::of_api(files, record)).transpose()
 }
 
+/// Distributions that were made while there was a database, which now lacks.
+fn warn_of_unenforced_restrictions(settings: &RunSettings, geo_database: &GeoDatabase, snapshot: &Snapshot) {
+    if geo_database.tells_countries() || settings.accept_unenforced {
+        return;
+    }
+    for restricted in snapshot.distributions().filter(|one| one.geo_restriction.is_some()) {
+        tracing::warn!(
+            distribution = &*restricted.id,
+            "Nobody is served by a distribution with a geo restriction: give --geo-database"
+        );
+    }
+}
+
+/// What an edge is made of beside settings.
+struct EdgeParts {
+    viewer_tls: ViewerTls,
+    origin_roots: OriginRoots,
+    geo_database: GeoDatabase,
+}
+
 fn start_edge(
     directory: &DataDir,
     settings: &RunSettings,
     api: &ApiListener,
-    viewer_tls: ViewerTls,
-    origin_roots: OriginRoots,
+    parts: EdgeParts,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> Result<Edge> {
     settings.http.iter().try_for_each(|listener| check_is_free("--http", listener))?;
@@ -224,14 +265,16 @@ fn start_edge(
     let edge_settings = EdgeSettings {
         http: settings.http.clone(),
         https: settings.https.clone(),
-        tls: Some(viewer_tls),
+        tls: Some(parts.viewer_tls),
         threads: NonZeroUsize::new(settings.edge_threads).unwrap_or(NonZeroUsize::MIN),
         origin_access: OriginAccess {
             allow_private: api.address.ip().is_loopback(),
             allow: settings.origin_allow.clone(),
             own_listeners: vec![api.address],
         },
-        origin_roots,
+        origin_roots: parts.origin_roots,
+        geo_database: parts.geo_database,
+        accept_unenforced: settings.accept_unenforced,
         access_log: access_log(directory, settings),
         via_id: random_name()?,
         pop: EDGE_LOCATION.to_owned(),
@@ -310,6 +353,7 @@ fn sealed_certificate_name(id: &str) -> String {
 fn control_settings(
     settings: &RunSettings,
     quotas: Quotas,
+    cloudfront_headers: CloudFrontHeaders,
     access_keys: &AccessKeys,
     audit: &AuditTrail,
     sealing_key: &Arc<SealingKey>,
@@ -318,6 +362,7 @@ fn control_settings(
         account_id: settings.account_id.clone(),
         domain_suffix: settings.domain_suffix.clone(),
         accept_unenforced: settings.accept_unenforced,
+        cloudfront_headers,
         quotas,
         private_keys: private_key_sealer(sealing_key),
         authentication: match settings.authentication {

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edge::{
-    AccessLogFormat, AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, OriginAccess, OriginRoots,
-    ViewerLimits, ViewerTls, certified_key,
+    AccessLogFormat, AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, OriginAccess,
+    OriginRoots, ViewerLimits, ViewerTls, certified_key,
 };
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, ErrorPages, HeaderSelection,
@@ -77,6 +77,8 @@ impl TestEdge {
                 format: AccessLogFormat::W3c,
                 include_cookies: false,
             },
+            geo_database: GeoDatabase::default(),
+            accept_unenforced: false,
             via_id: "0123456789abcdef".to_owned(),
             pop: "TST50-P1".to_owned(),
             viewer_limits: ViewerLimits::default(),

@@ -5,11 +5,12 @@ mod policies;
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{
-    CustomErrorResponses, CustomHeaders, DefaultCacheBehavior, DistributionConfig, HttpVersion,
-    IpAddressType, MinimumProtocolVersion, Origin, OriginGroup, OriginProtocolPolicy, ViewerProtocolPolicy,
+    CustomErrorResponses, CustomHeaders, DefaultCacheBehavior, DistributionConfig, ErrorCode,
+    GeoRestrictionType, HttpVersion, IpAddressType, MinimumProtocolVersion, Origin, OriginGroup,
+    OriginProtocolPolicy, ViewerProtocolPolicy,
 };
 use edge_config::{
-    Bundle, CachePolicySource, Distribution, ErrorPage, ErrorPages, HostName, Method, MethodSet,
+    Bundle, CachePolicySource, CountryCode, Distribution, ErrorPage, ErrorPages, HostName, Method, MethodSet,
     OriginRequestPolicySource, ResourceId, ResourceKind, Snapshot,
 };
 
@@ -45,7 +46,7 @@ pub(crate) fn compile_distribution(
         http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
         minimum_protocol_version: compile_minimum_protocol_version(minimum),
         certificate: certificate_id(config).map(str::to_owned),
-        geo_restriction: None,
+        geo_restriction: compile_geo_restriction(config)?,
         origins: config.origins.items.iter().map(compile_origin).collect::<Result<_, _>>()?,
         origin_groups: origin_groups(config).iter().map(compile_origin_group).collect::<Result<_, _>>()?,
         cache_behaviors: cache_behaviors(config)
@@ -128,6 +129,21 @@ fn compile_minimum_protocol_version(
         Some(MinimumProtocolVersion::TLSv1_2_2025) => edge_config::MinimumProtocolVersion::Tls12Of2025,
         _ => edge_config::MinimumProtocolVersion::Tls12,
     }
+}
+
+fn compile_geo_restriction(
+    config: &DistributionConfig,
+) -> Result<Option<edge_config::GeoRestriction>, ApiError> {
+    let Some(restrictions) = &config.restrictions else { return Ok(None) };
+    let countries = restrictions.geo_restriction.items().iter().map(|code| CountryCode::parse(code));
+    let countries = countries.collect::<Result<_, _>>().map_err(|error| {
+        ErrorCode::InvalidLocationCode.with_message(format!("GeoRestriction has a wrong country: {error}."))
+    })?;
+    Ok(match restrictions.geo_restriction.restriction_type {
+        GeoRestrictionType::None => None,
+        GeoRestrictionType::Whitelist => Some(edge_config::GeoRestriction::Only(countries)),
+        GeoRestrictionType::Blacklist => Some(edge_config::GeoRestriction::AllExcept(countries)),
+    })
 }
 
 fn compile_origin(origin: &Origin) -> Result<edge_config::Origin, ApiError> {

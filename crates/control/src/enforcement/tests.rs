@@ -9,12 +9,15 @@ use super::*;
 use crate::defaults::complete;
 use crate::test_support::distribution_config;
 
+/// What edges without a database of addresses send.
+const UNLOCATED: CloudFrontHeaders = CloudFrontHeaders::ALL.without(CloudFrontHeaders::OF_LOCATIONS);
+
 /// What is named when one thing is changed in a configuration that is enforced whole.
 fn check(change: impl FnOnce(&mut DistributionConfig), expect: &[&str]) {
     let mut config = distribution_config("reference");
     complete(&mut config);
     change(&mut config);
-    assert_eq!(unenforced_settings(&config, &Snapshot::default()), expect);
+    assert_eq!(unenforced_settings(&config, &Snapshot::default(), UNLOCATED), expect);
 }
 
 /// As [`check`], and it is refused by that name.
@@ -22,8 +25,8 @@ fn check_refused(change: impl FnOnce(&mut DistributionConfig), expect: &str) {
     let mut config = distribution_config("reference");
     complete(&mut config);
     change(&mut config);
-    assert_eq!(unenforced_settings(&config, &Snapshot::default()), [expect]);
-    let error = refuse_unenforced_restrictions(&config).unwrap_err();
+    assert_eq!(unenforced_settings(&config, &Snapshot::default(), UNLOCATED), [expect]);
+    let error = refuse_unenforced_restrictions(&config, UNLOCATED).unwrap_err();
     assert_eq!((error.code, error.status), ("UnsupportedOperation", 400));
     assert!(error.message.contains(expect), "{}", error.message);
 }
@@ -216,8 +219,36 @@ fn a_policy_of_ones_own_caches_unless_all_its_times_are_0() {
         let resource = ResourceId::new(ResourceKind::CachePolicy, "own");
         let bundle = Some(std::sync::Arc::new(Bundle::CachePolicy(policy)));
         let change = Change { resource, revision: Revision(1), bundle };
-        unenforced_settings(&config, &link(&Snapshot::default(), Revision(1), &[change]).snapshot)
+        unenforced_settings(&config, &link(&Snapshot::default(), Revision(1), &[change]).snapshot, UNLOCATED)
     };
     assert_eq!(named(0), [""; 0]);
     assert_eq!(named(1), ["caching"]);
+}
+
+#[test]
+fn a14_geo_restrictions_are_enforced_where_countries_are_known() {
+    let mut config = distribution_config("reference");
+    complete(&mut config);
+    restrict(&mut config, GeoRestrictionType::Whitelist);
+    let located = UNLOCATED.union(CloudFrontHeaders::OF_COUNTRIES);
+    refuse_unenforced_restrictions(&config, located).unwrap();
+    let cities_alone = UNLOCATED.union(CloudFrontHeaders::OF_CITIES);
+    assert!(refuse_unenforced_restrictions(&config, cities_alone).is_err());
+}
+
+#[test]
+fn b11_headers_that_no_edge_sends_are_named() {
+    let mut config = distribution_config("reference");
+    complete(&mut config);
+    let settings = behavior(&mut config);
+    settings.cache_policy_id = None;
+    let headers = ["Host", "CloudFront-Viewer-Country", "cloudfront-viewer-tls", "CloudFront-Error-Uri"]
+        .map(str::to_owned);
+    settings.forwarded_values = Some(aws_api::cloudfront::ForwardedValues {
+        headers: Some(Headers::from_items(headers.to_vec())),
+        ..Default::default()
+    });
+    let unsent = |sent| unsent_headers(&config, &Snapshot::default(), sent);
+    assert_eq!(unsent(UNLOCATED), ["CloudFront-Error-Uri", "CloudFront-Viewer-Country"]);
+    assert_eq!(unsent(CloudFrontHeaders::ALL), ["CloudFront-Error-Uri"]);
 }

@@ -43,7 +43,7 @@ pub(crate) async fn associate(
         match control.commit(change).await {
             Ok(revision) => {
                 tracing::info!(%alias, "Moved an alternate domain name");
-                report_deployment(&target.0.id, revision, &config, &snapshot);
+                report_deployment(control, &target.0.id, revision, &config, &snapshot);
                 return Ok(());
             }
             // Somebody changed one of the two, or took names: look again.

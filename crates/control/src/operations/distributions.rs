@@ -24,7 +24,7 @@ use crate::commit::{Change, Expectation, Integrity, Refusal, storage};
 use crate::compile::compile_distribution;
 use crate::control::{Caller, Control};
 use crate::defaults::complete;
-use crate::enforcement::{refuse_unenforced_restrictions, unenforced_settings};
+use crate::enforcement::{refuse_unenforced_restrictions, unenforced_settings, unsent_headers};
 use crate::entity_tag::EntityTag;
 use crate::errors::{internal, no_such_distribution, unavailable};
 use crate::extension_tags::Extensions;
@@ -328,7 +328,7 @@ pub(super) async fn create_distribution(
         let change = basis().and(creation(control, &id, &record, &bundle, tags, integrity)?);
         match control.commit(change).await {
             Ok(revision) => {
-                report_deployment(&id, revision, &config, &snapshot);
+                report_deployment(control, &id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id, revision, record });
             }
             Err(Refusal::Unmet(Expectation::CallerReference)) => {
@@ -432,7 +432,7 @@ pub(super) async fn update_distribution(
         let change = replacement(control, &present, (before.as_ref(), &bundle), &updated, integrity)?;
         match control.commit(basis().and(change).and(held.expected())).await {
             Ok(revision) => {
-                report_deployment(id, revision, &config, &snapshot);
+                report_deployment(control, id, revision, &config, &snapshot);
                 return Ok(StoredDistribution { id: present.id, revision, record: updated });
             }
             Err(Refusal::Unmet(Expectation::Integrity | Expectation::Tags)) => {}
@@ -539,7 +539,7 @@ pub(super) fn prepare(
     };
     validate_distribution(config, surroundings)?;
     if !settings.accept_unenforced {
-        refuse_unenforced_restrictions(config)?;
+        refuse_unenforced_restrictions(config, settings.cloudfront_headers)?;
     }
     refuse_malformed(&references_of_distribution(config))?;
     let bundle = compile_distribution(config, domain_name, extensions)?;
@@ -585,13 +585,16 @@ pub(super) async fn warn(control: &Control, caller: &Caller, stored: &StoredDist
 }
 
 pub(super) fn report_deployment(
+    control: &Control,
     id: &str,
     revision: store::Revision,
     config: &DistributionConfig,
     snapshot: &Snapshot,
 ) {
-    let not_enforced = unenforced_settings(config, snapshot).join(", ");
-    tracing::info!(distribution = id, %revision, not_enforced, "Deploying a distribution");
+    let sent = control.settings().cloudfront_headers;
+    let not_enforced = unenforced_settings(config, snapshot, sent).join(", ");
+    let not_sent = unsent_headers(config, snapshot, sent).join(", ");
+    tracing::info!(distribution = id, %revision, not_enforced, not_sent, "Deploying a distribution");
 }
 
 /// Whether it has names of its owner's choice. The one that it is given is too random to be taken.

@@ -12,7 +12,8 @@ pub(crate) fn is_field_value(text: &str) -> bool {
         && text.trim().len() == text.len()
 }
 
-const CLOUDFRONT_PREFIX: &str = "cloudfront-";
+/// What the names of headers begin with that edges make.
+pub(crate) const CLOUDFRONT_PREFIX: &str = "cloudfront-";
 
 /// What edges can add, after the prefix ("Add CloudFront request headers", "Viewer mTLS headers").
 const CLOUDFRONT_HEADERS: [&str; 34] = [

@@ -7,7 +7,7 @@ mod associations;
 pub(crate) mod cache_behaviors;
 mod encoded_key;
 mod error_pages;
-mod header_names;
+pub(crate) mod header_names;
 pub(crate) mod origin_address;
 mod origins;
 pub(crate) mod policies;

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin};
+use behavior::{ViewerFacts, ViewerLocation};
+use edge_config::{
+    CloudFrontHeaders, LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin,
+};
 use http1::BodyFraming;
 use tokio::time::Instant;
 
@@ -14,6 +17,7 @@ use super::error_page::WantedPage;
 use super::request_head::{HostText, OriginRequestHead, endpoint};
 use crate::buffer::Buffer;
 use crate::failure::Failure;
+use crate::geo_database::GeoDatabase;
 use crate::limits::ORIGIN_KEEP_ALIVE_MARGIN;
 use crate::pipeline::ViewerSide;
 use crate::thread::Thread;
@@ -137,6 +141,7 @@ fn seconds_of(seconds: u32) -> Duration {
 impl OriginExchange<'_, '_> {
     /// Writes the request's head, and returns the Host in it.
     fn write_head(&self, transcript: &Transcript<'_>, out: &mut Buffer) -> Result<HostText, Failure> {
+        let geo_database = self.thread.geo_database();
         let head = OriginRequestHead {
             request: self.request,
             cache_behavior: self.cache_behavior,
@@ -144,6 +149,7 @@ impl OriginExchange<'_, '_> {
             method: self.method,
             path: self.path,
             is_error_page: self.is_error_page(),
+            facts: &self.viewer_facts(&geo_database),
             request_id: transcript.id.as_str(),
             via_id: &self.thread.common.via_id,
         };
@@ -176,6 +182,20 @@ impl OriginExchange<'_, '_> {
             Purpose::Answer(_) => self.cache_behavior,
             Purpose::ErrorPage(wanted) => wanted.cache_behavior,
         }
+    }
+
+    /// What is known of the viewer, as far as the cache behavior asks for it.
+    fn viewer_facts<'f>(&'f self, geo_database: &'f GeoDatabase) -> ViewerFacts<'f> {
+        let asked_for = self.cache_behavior.cloudfront_headers;
+        if asked_for.is_empty() {
+            return ViewerFacts::default();
+        }
+        let location = if asked_for.intersects(CloudFrontHeaders::OF_LOCATIONS) {
+            geo_database.location(self.request.peer.address.ip())
+        } else {
+            ViewerLocation::default()
+        };
+        ViewerFacts { tls: self.request.tls_description(), location }
     }
 
     async fn connect(

@@ -2,8 +2,8 @@
 //! for whoever asks what it would be.
 
 use behavior::{
-    DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, is_about_what_was_asked_for, origin_query,
-    write_origin_fields,
+    DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, ViewerFacts, is_about_what_was_asked_for,
+    origin_query, write_origin_fields,
 };
 use edge_config::{LinkedCacheBehavior, Method, Origin, OriginAddress, OriginProtocolPolicy};
 use http1::{BodyFraming, HeadWriter, WriteError, decimal};
@@ -27,6 +27,7 @@ pub(crate) struct OriginRequestHead<'a, 'r> {
     pub(crate) path: &'a str,
     /// Whether that is an error page's, with which nothing goes that is about what was asked for.
     pub(crate) is_error_page: bool,
+    pub(crate) facts: &'a ViewerFacts<'a>,
     pub(crate) request_id: &'a str,
     pub(crate) via_id: &'a str,
 }
@@ -51,6 +52,7 @@ impl OriginRequestHead<'_, '_> {
             scheme: request.peer.scheme,
             version: request.version,
             viewer: request.peer.address,
+            facts: self.facts,
             request_id: self.request_id,
             via_id: self.via_id,
         };

@@ -140,7 +140,7 @@ async fn handshake(
 
 fn prepared(tls: &ViewerTls, snapshot: Snapshot, previous: &Arc<OpenedCertificates>) -> Prepared {
     let certificates = tls.open_certificates(previous, &snapshot);
-    Prepared { snapshot: Arc::new(snapshot), certificates }
+    Prepared { snapshot: Arc::new(snapshot), certificates, ..Prepared::default() }
 }
 
 async fn handshake_with(
@@ -395,6 +395,7 @@ fn check_coalescing(tls: &ViewerTls, snapshot: &Snapshot, sni: &str, host: &str,
         cipher: NegotiatedCipher::new(rustls::CipherSuite::TLS13_AES_128_GCM_SHA256).unwrap(),
         alpn: Alpn::Http1,
         resumed: false,
+        fingerprints: None,
     };
     let distribution = snapshot.distribution_by_host(host).unwrap();
     assert_eq!(facts.are_good_for(host, distribution), expect, "{sni} and {host}");

@@ -169,8 +169,14 @@ impl Connection<'_> {
             has_begun: false,
             body_framing: ResponseFraming::NoBody(None),
         };
-        let request =
-            ViewerRequest { head: head.view(&input), version, framing, peer: self.peer, received_at };
+        let request = ViewerRequest {
+            head: head.view(&input),
+            version,
+            framing,
+            peer: self.peer,
+            is_first: self.peer.asks(),
+            received_at,
+        };
         let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut self.alarm };
         let served = pipeline::serve(self.thread, &request, &traffic, &mut viewer).await;
 

@@ -341,7 +341,8 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
             traffic.count_from_viewer(input.len());
             let mut body = Http2Body::new(stream, framing, streams, &traffic);
             let head = head.view(&input);
-            let request = ViewerRequest { head, version: HttpVersion::Http2, framing, peer, received_at };
+            let (version, is_first) = (HttpVersion::Http2, peer.asks());
+            let request = ViewerRequest { head, version, framing, peer, is_first, received_at };
             let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut alarm };
             pipeline::serve(thread, &request, &traffic, &mut viewer).await
         }

@@ -47,7 +47,8 @@ pub(super) fn check_count(parts: &Parts) -> Result<(), HeadFault> {
     if parts.headers.len() + host > HEAD_FIELDS_MAX { Err(HeadFault::TooLarge) } else { Ok(()) }
 }
 
-/// Writes the head in HTTP/1.1's form, with `:authority` as Host and the crumbs of Cookie joined.
+/// Writes the head in HTTP/1.1's form, in the viewer's order, with `:authority` as Host and the crumbs of
+/// Cookie joined where the first of them was.
 pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
     check_count(parts)?;
     if parts.method == http::Method::CONNECT {
@@ -63,15 +64,19 @@ pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result
     }
     write(out, &[parts.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"]);
     write_field(out, &header::HOST, &[host(parts)?])?;
+    let mut has_cookies = false;
     for (name, value) in &parts.headers {
         if CONNECTION_SPECIFIC.contains(&name.as_str()) || (name == header::TE && value != "trailers") {
             return Err(HeadFault::Malformed);
         }
-        if name != header::HOST && name != header::COOKIE {
+        if name == header::COOKIE {
+            if !std::mem::replace(&mut has_cookies, true) {
+                write_cookies(out, &parts.headers)?;
+            }
+        } else if name != header::HOST {
             write_field(out, name, &[value.as_bytes()])?;
         }
     }
-    write_cookies(out, &parts.headers)?;
     write(out, &[b"\r\n"]);
     Ok(())
 }
@@ -145,7 +150,7 @@ mod tests {
                 .header("cookie", "a=1")
                 .header("x-b", "2")
                 .header("cookie", "c=3"),
-            Ok("POST /x?y=1 HTTP/1.1\r\nhost: a.test\r\nx-b: 2\r\ncookie: a=1; c=3\r\n\r\n"),
+            Ok("POST /x?y=1 HTTP/1.1\r\nhost: a.test\r\ncookie: a=1; c=3\r\nx-b: 2\r\n\r\n"),
         );
     }
 

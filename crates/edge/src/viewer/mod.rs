@@ -35,7 +35,8 @@ pub(crate) async fn serve(
 ) {
     match scheme {
         Scheme::Http => {
-            let peer = Peer { address, of_address, scheme, tls: None, tls_handshake: Cell::default() };
+            let (tls_handshake, has_asked) = (Cell::default(), Cell::default());
+            let peer = Peer { address, of_address, scheme, tls: None, tls_handshake, has_asked };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
@@ -63,8 +64,9 @@ async fn serve_tls(
     drop(prepared);
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
-    let tls_handshake = Cell::new(Some(begun_at.elapsed()));
-    let peer = Peer { address, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake };
+    let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
+    let peer =
+        Peer { address, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake, has_asked };
     match alpn {
         Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,

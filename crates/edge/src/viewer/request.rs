@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use behavior::{EdgeError, HttpVersion, Scheme};
+use behavior::{EdgeError, HttpVersion, Scheme, TlsDescription, TlsHandshake};
 use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
 use tokio::time::Instant;
 
@@ -22,9 +22,16 @@ pub(crate) struct Peer {
     pub(crate) tls: Option<TlsFacts>,
     /// How long the TLS handshake took, until the first request has told it.
     pub(crate) tls_handshake: Cell<Option<Duration>>,
+    /// Whether a request has been there.
+    pub(crate) has_asked: Cell<bool>,
 }
 
 impl Peer {
+    /// Notes a request; tells whether it is the connection's first.
+    pub(super) fn asks(&self) -> bool {
+        !self.has_asked.replace(true)
+    }
+
     /// How long this viewer may take for what others have `usual` time for.
     pub(crate) fn patience(&self, usual: Duration) -> Duration {
         if self.of_address.is_crowded() { usual.min(HURRIED_TIME_MAX) } else { usual }
@@ -39,6 +46,8 @@ pub(crate) struct ViewerRequest<'a> {
     /// How the body goes to the origin: chunked when its length is not known beforehand.
     pub(crate) framing: BodyFraming,
     pub(crate) peer: &'a Peer,
+    /// Whether it is the first on its connection.
+    pub(crate) is_first: bool,
     pub(crate) received_at: Instant,
 }
 
@@ -51,6 +60,24 @@ impl<'a> ViewerRequest<'a> {
     /// Whether there is a body, be it of unknown length.
     pub(crate) fn has_body(&self) -> bool {
         !matches!(self.framing, BodyFraming::None | BodyFraming::Length(0))
+    }
+
+    /// The TLS that it came over.
+    pub(crate) fn tls_description(&self) -> Option<TlsDescription<'a>> {
+        let tls = self.peer.tls.as_ref()?;
+        let handshake = match (self.is_first, tls.resumed) {
+            (true, false) => TlsHandshake::Full,
+            (true, true) => TlsHandshake::Resumed,
+            (false, _) => TlsHandshake::ConnectionReused,
+        };
+        let fingerprints = tls.fingerprints.as_deref();
+        Some(TlsDescription {
+            version: tls.version.as_str(),
+            cipher: tls.cipher.name,
+            handshake,
+            ja3: fingerprints.map(|fingerprints| fingerprints.ja3.as_str()),
+            ja4: fingerprints.map(|fingerprints| fingerprints.ja4.as_str()),
+        })
     }
 
     /// `Accept`, which decides on the form of errors.

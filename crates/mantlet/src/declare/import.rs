@@ -11,7 +11,7 @@ use declaration::reference::resolve;
 use declaration::{
     Kind, Resource, Settings, Skipped, external_names, leave_out, probe, read_foreign, settings,
 };
-use edge_config::Snapshot;
+use edge_config::{CloudFrontHeaders, Snapshot};
 use serde_json::{Value, json};
 
 use super::applied::Applied;
@@ -162,7 +162,7 @@ impl Importing<'_> {
         };
         let typed =
             aws_api::from_json::<DistributionConfig>(asked.to_string().as_bytes()).unwrap_or_default();
-        let unenforced = control::unenforced_settings(&typed, &Snapshot::default());
+        let unenforced = control::unenforced_settings(&typed, &Snapshot::default(), sent_by_all());
         settings(resource.kind, &resource.config, &unenforced)
     }
 
@@ -170,6 +170,12 @@ impl Importing<'_> {
         self.names.insert(resource.name.clone());
         learn_listed(&mut self.known, &resource.name, listed);
     }
+}
+
+/// The `CloudFront-…` headers that edges send without a geo database. Whether the running process has one
+/// is not known here.
+fn sent_by_all() -> CloudFrontHeaders {
+    CloudFrontHeaders::ALL.without(CloudFrontHeaders::OF_LOCATIONS)
 }
 
 impl Report {
