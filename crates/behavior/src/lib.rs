@@ -28,6 +28,7 @@ mod response_headers;
 mod selection;
 mod viewer_facts;
 mod viewer_response;
+mod websocket;
 
 pub use admit::{Admission, admit_viewer, host_without_port, redirect_location};
 pub use decision::{DroppedBy, OriginFieldSink, SentBy};
@@ -40,6 +41,7 @@ pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
 pub use response_headers::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
 pub use viewer_facts::{TlsDescription, TlsHandshake, ViewerFacts, ViewerLocation};
 pub use viewer_response::{ViewerResponse, XCache, write_edge_fields, write_viewer_fields};
+pub use websocket::{names_websocket, websocket_key};
 
 /// How the viewer reached the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

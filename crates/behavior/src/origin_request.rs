@@ -175,7 +175,7 @@ impl Seen {
 
 /// What the cache policy names always goes, whatever the origin request policy says ("Understand
 /// origin request policies").
-fn by_policies(request: &OriginRequest<'_>, name: &str) -> Decision {
+pub(crate) fn by_policies(request: &OriginRequest<'_>, name: &str) -> Decision {
     let cache_behavior = request.cache_behavior;
     let policy = cache_behavior.origin_request_policy.as_ref();
     if policy.is_some_and(|policy| selects_header(&policy.headers, name)) {

@@ -167,6 +167,14 @@ pub const HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
 /// attempt: RFC 8305 section 5 recommends this much.
 pub const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
 
+/// How long a WebSocket's origin may be silent ("Quotas": closed after 10 minutes without data from the
+/// origin).
+pub const WEBSOCKET_IDLE_MAX: Duration = Duration::from_mins(10);
+
+/// How long the origin may go on after the viewer has ended its side. The closing handshake of RFC 6455
+/// section 7 takes a round trip.
+pub const WEBSOCKET_CLOSING_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Idle connections that one thread keeps to one origin. A thread with more than that in parallel to
 /// one origin is rare, and an origin of Node's kind closes them after 5 s anyway.
 pub const ORIGIN_IDLE_MAX: usize = 256;

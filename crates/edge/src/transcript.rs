@@ -50,6 +50,7 @@ pub(crate) struct Transcript<'a> {
     response_result: ResultType,
     error: ErrorType,
     is_complete: bool,
+    is_websocket: bool,
     content_type: SmallVec<[u8; 64]>,
     content_length: Option<u64>,
     range: Option<(u64, u64)>,
@@ -84,6 +85,7 @@ impl<'a> Transcript<'a> {
             response_result: ResultType::Error,
             error: ErrorType::ClientHungUpRequest,
             is_complete: false,
+            is_websocket: false,
             content_type: SmallVec::new(),
             content_length: None,
             range: None,
@@ -109,6 +111,7 @@ impl<'a> Transcript<'a> {
         let result = if status >= 400 { ResultType::Error } else { ResultType::Miss };
         self.responds(status, result, ErrorType::Error);
         self.phases.origin_first_byte = self.first_byte_at.map(|first_byte_at| first_byte_at - asked_at);
+        self.is_websocket = response.status() == 101;
         self.content_length = response.content_length();
         for field in response.fields() {
             match field.known {
@@ -189,9 +192,11 @@ impl Transcript<'_> {
             result_type: self.result(),
             request_id: self.id.as_str(),
             host_header: field(KnownField::Host),
-            protocol: match self.peer.scheme {
-                Scheme::Http => CsProtocol::Http,
-                Scheme::Https => CsProtocol::Https,
+            protocol: match (self.peer.scheme, self.is_websocket) {
+                (Scheme::Http, false) => CsProtocol::Http,
+                (Scheme::Https, false) => CsProtocol::Https,
+                (Scheme::Http, true) => CsProtocol::Ws,
+                (Scheme::Https, true) => CsProtocol::Wss,
             },
             cs_bytes: self.traffic.from_viewer.get(),
             time_taken,

@@ -10,6 +10,10 @@ pub(crate) enum CsProtocol {
     Http,
     /// With TLS.
     Https,
+    /// WebSocket without TLS.
+    Ws,
+    /// WebSocket with TLS.
+    Wss,
 }
 
 impl CsProtocol {
@@ -17,6 +21,8 @@ impl CsProtocol {
         match self {
             Self::Http => "http",
             Self::Https => "https",
+            Self::Ws => "ws",
+            Self::Wss => "wss",
         }
     }
 }

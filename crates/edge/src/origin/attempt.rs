@@ -21,6 +21,7 @@ use super::OriginFailure;
 use super::connection::OriginConnection;
 use super::error_page::{WantedPage, send_error_page};
 use super::exchange::{OriginExchange, Purpose};
+use super::websocket;
 use crate::access_log::ErrorType;
 use crate::alarm::Alarm;
 use crate::body;
@@ -38,6 +39,8 @@ pub(super) struct Attempt<'a, 'e, 'r> {
     pub(super) exchange: &'a OriginExchange<'e, 'r>,
     pub(super) head: &'a Buffer,
     pub(super) connection: &'a OriginConnection,
+    /// The key of the WebSocket handshake that the request is, if it is one.
+    pub(super) websocket_key: Option<&'a [u8]>,
     /// How long the origin may be silent.
     pub(super) read_timeout: Duration,
     pub(super) completes_by: Option<Instant>,
@@ -60,6 +63,8 @@ pub(super) enum Outcome {
     Served,
     /// Nobody has it: its status is one that has the next origin asked.
     Dropped { status: u16 },
+    /// The viewer has its head, and from here on both speak WebSocket.
+    SwitchedProtocols,
 }
 
 /// How far the request has gone out, for the side that waits for the response.
@@ -126,7 +131,12 @@ impl Attempt<'_, '_, '_> {
         } else {
             self.write(&mut [IoSlice::new(self.head)]).await?;
             sending.complete();
-            self.download(&mut response_side, transcript, &sending).await
+            let ended = self.download(&mut response_side, transcript, &sending).await?;
+            if let Outcome::SwitchedProtocols = ended.outcome {
+                // Boxed, so that all other requests carry no room for it.
+                Box::pin(websocket::relay(self.connection, viewer)).await?;
+            }
+            Ok(ended)
         }
     }
 
@@ -229,6 +239,12 @@ impl Attempt<'_, '_, '_> {
         }
         let response = head.view(&input);
         self.begin_response(&response, viewer, transcript, sending)?;
+        if head.is_switching_protocols() {
+            let behind_head = input.get(head_len..).unwrap_or_default();
+            viewer.response.write(behind_head, false, viewer.alarm).await?;
+            let outcome = Outcome::SwitchedProtocols;
+            return Ok(Ended { is_reusable: false, origin_keeps_it_for: None, outcome });
+        }
         let mut decoder = BodyDecoder::new(response.framing());
         let (persists, origin_keeps_it_for) = (response.keep_alive(), response.keep_alive_timeout());
         drop(head);
@@ -316,7 +332,11 @@ impl Attempt<'_, '_, '_> {
         let mut interim_responses = 0;
         loop {
             match head.parse(input, method).map_err(OriginFailure::InvalidHead)? {
-                Progress::Complete { .. } if head.is_switching_protocols() => {
+                Progress::Complete { head_len } if head.is_switching_protocols() => {
+                    let is_accepted = |key| websocket::is_accepted(head, input, key);
+                    if self.websocket_key.is_some_and(is_accepted) {
+                        return Ok(head_len);
+                    }
                     return Err(OriginFailure::SwitchesProtocols.into());
                 }
                 Progress::Complete { head_len } if head.is_interim() => {
@@ -471,6 +491,7 @@ fn broken_body(failure: Failure) -> Failure {
 fn viewer_framing(response: &ResponseView<'_>, answers_head: bool) -> ResponseFraming {
     match response.framing() {
         _ if answers_head => ResponseFraming::NoBody(response.content_length()),
+        BodyFraming::None if response.status() == 101 => ResponseFraming::Tunnel,
         BodyFraming::None if response.status() == 304 => ResponseFraming::NoBody(response.content_length()),
         BodyFraming::None => ResponseFraming::NoBody(None),
         BodyFraming::Length(length) => ResponseFraming::Length(length),

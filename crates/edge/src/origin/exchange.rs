@@ -58,7 +58,7 @@ pub(crate) async fn send<B: RequestBody, W: ResponseWriter>(
     let Some(failover) = exchange.failover else { return outcome.map(drop) };
     let (request_id, origin) = (transcript.id, &exchange.origin.id);
     match outcome {
-        Ok(Outcome::Served) => return Ok(()),
+        Ok(Outcome::Served | Outcome::SwitchedProtocols) => return Ok(()),
         Ok(Outcome::Dropped { status }) => {
             tracing::warn!(request_id = request_id.as_str(), origin, status, "An origin fails over");
         }
@@ -96,7 +96,7 @@ async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
 ) -> Result<Outcome, Failure> {
     let origin = exchange.origin;
     let mut head = Buffer::small();
-    let host = exchange.write_head(transcript, &mut head)?;
+    let (host, websocket_key) = exchange.write_head(transcript, &mut head)?;
     let endpoint = endpoint(origin, exchange.request.peer.scheme, &host)?;
     let completes_by =
         origin.response_completion_timeout_seconds.map(|seconds| Instant::now() + seconds_of(seconds));
@@ -110,6 +110,7 @@ async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
             exchange,
             head: &head,
             connection: &connection,
+            websocket_key,
             read_timeout: seconds_of(origin.read_timeout_seconds),
             completes_by,
         };
@@ -138,9 +139,13 @@ fn seconds_of(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-impl OriginExchange<'_, '_> {
-    /// Writes the request's head, and returns the Host in it.
-    fn write_head(&self, transcript: &Transcript<'_>, out: &mut Buffer) -> Result<HostText, Failure> {
+impl<'r> OriginExchange<'_, 'r> {
+    /// Writes the request's head; returns the Host in it, and the key where it is a WebSocket handshake.
+    fn write_head(
+        &self,
+        transcript: &Transcript<'_>,
+        out: &mut Buffer,
+    ) -> Result<(HostText, Option<&'r [u8]>), Failure> {
         let geo_database = self.thread.geo_database();
         let head = OriginRequestHead {
             request: self.request,
@@ -153,7 +158,8 @@ impl OriginExchange<'_, '_> {
             request_id: transcript.id.as_str(),
             via_id: &self.thread.common.via_id,
         };
-        head.write(out, &mut ()).map_err(|error| OriginFailure::Unwritable(error).into())
+        let host = head.write(out, &mut ()).map_err(OriginFailure::Unwritable)?;
+        Ok((host, head.websocket_key()))
     }
 
     /// Whether the response takes the place of an error.

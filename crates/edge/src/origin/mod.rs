@@ -8,6 +8,7 @@
 //! - `error_page`: a page of the distribution in the place of an error;
 //! - `attempt`: one request and one response on one connection, both bodies streaming;
 //! - `request_head`: what the origin is asked, and where that goes;
+//! - `websocket`: the handshake's end, and the relay after it;
 //! - `failure`: what can go wrong, and what the viewer and the log are told.
 
 mod attempt;
@@ -18,6 +19,7 @@ mod failure;
 mod pool;
 mod request_head;
 mod tls;
+mod websocket;
 
 pub(crate) use error_page::{WantedPage, send_error_page};
 pub(crate) use exchange::{OriginExchange, Purpose, send};

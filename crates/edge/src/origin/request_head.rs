@@ -3,7 +3,7 @@
 
 use behavior::{
     DroppedBy, OriginFieldSink, OriginRequest, Scheme, SentBy, ViewerFacts, is_about_what_was_asked_for,
-    origin_query, write_origin_fields,
+    origin_query, websocket_key, write_origin_fields,
 };
 use edge_config::{LinkedCacheBehavior, Method, Origin, OriginAddress, OriginProtocolPolicy};
 use http1::{BodyFraming, HeadWriter, WriteError, decimal};
@@ -32,40 +32,56 @@ pub(crate) struct OriginRequestHead<'a, 'r> {
     pub(crate) via_id: &'a str,
 }
 
-impl OriginRequestHead<'_, '_> {
+impl<'r> OriginRequestHead<'_, 'r> {
     /// Writes the head, tells `notes` of each field, and returns the Host in it.
     pub(crate) fn write(
         &self,
         out: &mut Vec<u8>,
         notes: &mut impl OriginFieldSink,
     ) -> Result<HostText, WriteError> {
-        let (request, cache_behavior) = (self.request, self.cache_behavior);
-        let query = origin_query(cache_behavior, request.head.query().filter(|_| !self.is_error_page));
+        let request = self.request;
+        let query = origin_query(self.cache_behavior, request.head.query().filter(|_| !self.is_error_page));
         let (method, prefix, path) = (self.method.as_str(), &self.origin.path, self.path);
         let writer = HeadWriter::request(out, method, prefix, path, query.as_deref())?;
         let mut sink = OriginHead { writer, outcome: Ok(()), host: HostText::new(), notes };
-        let origin_request = OriginRequest {
-            cache_behavior,
-            origin: self.origin,
-            method: self.method,
-            host: request.head.host().text,
-            scheme: request.peer.scheme,
-            version: request.version,
-            viewer: request.peer.address,
-            facts: self.facts,
-            request_id: self.request_id,
-            via_id: self.via_id,
-        };
         let fields =
             request.fields().filter(|(name, _)| !self.is_error_page || !is_about_what_was_asked_for(name));
-        write_origin_fields(&origin_request, fields, &mut sink);
+        write_origin_fields(&self.origin_request(), fields, &mut sink);
         sink.outcome?;
-        sink.sent("Connection", &[b"Keep-Alive"], SentBy::Edge);
+        if self.websocket_key().is_some() {
+            sink.sent("Connection", &[b"Upgrade"], SentBy::Edge);
+            sink.sent("Upgrade", &[b"websocket"], SentBy::Edge);
+        } else {
+            sink.sent("Connection", &[b"Keep-Alive"], SentBy::Edge);
+        }
         let framing = if self.is_error_page { BodyFraming::None } else { request.framing };
         sink.write_framing(framing, self.method)?;
         sink.outcome?;
         sink.writer.finish();
         Ok(sink.host)
+    }
+
+    fn origin_request(&self) -> OriginRequest<'_> {
+        OriginRequest {
+            cache_behavior: self.cache_behavior,
+            origin: self.origin,
+            method: self.method,
+            host: self.request.head.host().text,
+            scheme: self.request.peer.scheme,
+            version: self.request.version,
+            viewer: self.request.peer.address,
+            facts: self.facts,
+            request_id: self.request_id,
+            via_id: self.via_id,
+        }
+    }
+
+    /// The key of the WebSocket handshake that the request is, if it is one.
+    pub(crate) fn websocket_key(&self) -> Option<&'r [u8]> {
+        if self.is_error_page || !self.request.asks_to_upgrade() {
+            return None;
+        }
+        websocket_key(&self.origin_request(), self.request.fields())
     }
 }
 

@@ -184,6 +184,9 @@ impl Connection<'_> {
         if served == Err(BrokenOff) {
             return if ends_by_closing { Next::Reset } else { Next::Abandon };
         }
+        if response.is_tunnel() {
+            return Next::Linger;
+        }
         let keep_alive = response.keep_alive;
         let is_read = body.decoder.is_done() || (keep_alive && body.drain(&mut self.alarm).await);
         if !is_read {
@@ -257,6 +260,8 @@ struct Http1Body<'c> {
     transport: &'c Transport,
     traffic: &'c Traffic,
     decoder: BodyDecoder,
+    /// What arrived with the head, behind it.
+    behind_head: &'c [u8],
     /// What has been read and not been dealt with starts at `at`.
     input: Option<Buffer>,
     at: usize,
@@ -273,7 +278,7 @@ impl<'c> Http1Body<'c> {
         transport: &'c Transport,
         framing: BodyFraming,
         expects_continue: bool,
-        behind_head: &[u8],
+        behind_head: &'c [u8],
         traffic: &'c Traffic,
     ) -> Self {
         let decoder = BodyDecoder::new(framing);
@@ -286,6 +291,7 @@ impl<'c> Http1Body<'c> {
             transport,
             traffic,
             decoder,
+            behind_head,
             input,
             at: 0,
             is_awaited: Cell::new(expects_continue),
@@ -346,7 +352,7 @@ impl RequestBody for Http1Body<'_> {
                 let read = poll_fn(|context| transport.poll_read_pooled(context, Buffer::large)).await;
                 let read = read.map_err(|_| ViewerFault::Left)?;
                 if read.is_empty() {
-                    return Err(ViewerFault::Left);
+                    return self.decoder.end_of_input().map(|()| None).map_err(|_| ViewerFault::Left);
                 }
                 self.input = Some(read);
             }
@@ -381,6 +387,14 @@ impl RequestBody for Http1Body<'_> {
         let is_small = self.decoder.remaining().is_none_or(|bytes| bytes <= BODY_DRAIN_BYTES_MAX);
         self.decoder.is_done() || (is_small && !self.is_awaited.get())
     }
+
+    fn begin_tunnel(&mut self) {
+        let mut input = Buffer::small();
+        input.extend_from_slice(self.behind_head);
+        (self.decoder, self.input, self.at) = (BodyDecoder::new(BodyFraming::UntilClose), Some(input), 0);
+        // The limit is one of bodies.
+        self.left = u64::MAX;
+    }
 }
 
 /// A response on its way to a viewer.
@@ -401,7 +415,12 @@ struct Http1Response<'c> {
 impl Http1Response<'_> {
     /// Whether the body's end shows by nothing but the connection's.
     fn ends_by_closing(&self) -> bool {
-        self.body_framing == ResponseFraming::Unknown && self.version == HttpVersion::Http10
+        let is_of_unknown_length = self.body_framing == ResponseFraming::Unknown;
+        self.is_tunnel() || (is_of_unknown_length && self.version == HttpVersion::Http10)
+    }
+
+    fn is_tunnel(&self) -> bool {
+        self.body_framing == ResponseFraming::Tunnel
     }
 
     fn is_chunked(&self) -> bool {
@@ -423,9 +442,12 @@ impl Http1Response<'_> {
                 head.content_length(length)?;
             }
             ResponseFraming::Unknown if self.is_chunked() => head.transfer_encoding_chunked()?,
-            ResponseFraming::NoBody(None) | ResponseFraming::Unknown => {}
+            ResponseFraming::NoBody(None) | ResponseFraming::Unknown | ResponseFraming::Tunnel => {}
         }
-        if !self.keep_alive {
+        if self.is_tunnel() {
+            head.field(b"Connection", b"Upgrade")?;
+            head.field(b"Upgrade", b"websocket")?;
+        } else if !self.keep_alive {
             head.field(b"Connection", b"close")?;
         } else if self.version == HttpVersion::Http10 {
             head.field(b"Connection", b"keep-alive")?;

@@ -456,6 +456,9 @@ impl RequestBody for Http2Body<'_> {
     fn can_be_passed_over(&self) -> bool {
         true
     }
+
+    /// No protocol is switched within HTTP/2 (RFC 9113 section 8.6).
+    fn begin_tunnel(&mut self) {}
 }
 
 impl Drop for Http2Body<'_> {

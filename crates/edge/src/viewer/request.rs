@@ -85,6 +85,12 @@ impl<'a> ViewerRequest<'a> {
         self.head.value(KnownField::Accept)
     }
 
+    /// Whether the viewer would have this connection speak another protocol (RFC 9110 section 7.8).
+    pub(crate) fn asks_to_upgrade(&self) -> bool {
+        self.head.value(KnownField::Upgrade).is_some()
+            && self.head.connection_options().any(|option| option.eq_ignore_ascii_case(b"upgrade"))
+    }
+
     /// Whether the target claims another scheme than the connection has: then one of two readers would
     /// be wrong about it (RFC 9112 section 3.2.2).
     pub(crate) fn contradicts_scheme(&self) -> bool {
@@ -135,6 +141,10 @@ pub(crate) trait RequestBody {
 
     /// Whether the rest, if there is one, will not stand in the way of another request.
     fn can_be_passed_over(&self) -> bool;
+
+    /// Whatever the viewer sends from here on, and has sent behind the request, is the body: the protocol has
+    /// been switched.
+    fn begin_tunnel(&mut self);
 }
 
 /// Where there is nothing to read.
@@ -148,4 +158,6 @@ impl RequestBody for () {
     fn can_be_passed_over(&self) -> bool {
         true
     }
+
+    fn begin_tunnel(&mut self) {}
 }

@@ -18,6 +18,8 @@ pub(crate) enum ResponseFraming {
     Length(u64),
     /// The end shows when it is there.
     Unknown,
+    /// Another protocol takes over, until the connection ends.
+    Tunnel,
 }
 
 /// A response's first line, in any version.
