@@ -444,7 +444,8 @@ def test_an_origin_that_hangs_up_in_an_upload_is_502(shield, behind, ending):
         ending(connection)
 
     viewer = behind(script)
-    answer = viewer.post("/", b"x" * 3_000_000)
+    # Less than the edge reads on after its answer: this viewer sends everything before it reads.
+    answer = viewer.post("/", b"x" * 600_000)
     assert answer.status == 502
     assert record(shield, answer)[2] in ("OriginReadError", "OriginWriteError", "OriginZeroSizeObjectError")
 
