@@ -394,7 +394,8 @@ pub(crate) struct TailFlags {
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     pub(crate) detailed_result_type: Vec<String>,
     /// The id that the viewer's answer has in X-Amz-Cf-Id, and the origin's request
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    // Ids are of an alphabet that has `-`, and one in 64 begins with it.
+    #[arg(long, value_name = "ID", value_delimiter = ',', allow_hyphen_values = true)]
     pub(crate) request_id: Vec<String>,
     /// The file, if it is not access.log in the data directory
     #[arg(long, value_name = "FILE", env = "MANTLET_ACCESS_LOG")]

@@ -19,6 +19,11 @@ fn flags(line: &str) -> TailFlags {
     }
 }
 
+#[test]
+fn request_ids_may_begin_with_a_hyphen() {
+    assert_eq!(flags("--request-id -Aaue==,B --json").request_id, ["-Aaue==", "B"]);
+}
+
 /// A record a second, of which every hundredth failed.
 fn log(records: u64) -> String {
     let mut log = String::from("#Version: 1.0\n#Fields: date time sc-status cs-uri-stem x-edge-request-id\n");
