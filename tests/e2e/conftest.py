@@ -1,6 +1,8 @@
 """Fixtures of the end-to-end tests."""
 
+import contextlib
 import json
+import socket
 import subprocess
 
 import pytest
@@ -63,6 +65,30 @@ def front(mantlet, origins):
         return origin, mantlet.create(config).viewer
 
     return make
+
+
+@pytest.fixture
+def closed_port():
+    """A port that nothing listens on: bound, so that nobody else can take it."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        yield sock.getsockname()[1]
+
+
+@pytest.fixture
+def deaf_port():
+    """A port whose accept queue is full, so that connecting to it goes unanswered."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        while True:
+            sock = waiting.enter_context(socket.socket())
+            sock.settimeout(0.3)
+            try:
+                sock.connect(listener.getsockname())
+            except (TimeoutError, socket.timeout):
+                break
+        yield listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Origins that fail in every documented way: the status that the viewer gets, what is retried and what never
 is, and that no failure is told apart by the viewer."""
 
-import socket
 import time
 
 import pytest
@@ -22,34 +21,6 @@ SOON = 6.0
 def never_answers(connection):
     connection.read_request()
     connection.wait_for_close()
-
-
-@pytest.fixture
-def closed_port():
-    """A port that nothing listens on: bound, so that nobody else can take it."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
-
-
-@pytest.fixture
-def deaf_port():
-    """A port whose accept queue is full, so that connecting to it goes unanswered."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        while True:
-            sock = socket.socket()
-            sock.settimeout(0.3)
-            waiting.append(sock)
-            try:
-                sock.connect(listener.getsockname())
-            except (TimeoutError, socket.timeout):
-                break
-        yield listener.getsockname()[1]
-        for sock in waiting:
-            sock.close()
 
 
 def behind(mantlet, port, domain="127.0.0.1", **settings):

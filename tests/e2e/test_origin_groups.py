@@ -1,6 +1,5 @@
 """Origin groups: who is asked, when the second one is, and what of the first one's answer is left."""
 
-import socket
 import time
 
 import pytest
@@ -49,13 +48,6 @@ def pair(mantlet, origins):
         return one, two, mantlet.create(config).viewer
 
     return make
-
-
-@pytest.fixture
-def closed_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        yield sock.getsockname()[1]
 
 
 def silent(connection):
@@ -180,26 +172,6 @@ def test_c11_a_timeout_counts_where_504_is_listed(pair, codes, status, version):
 def test_c11_a_connection_that_is_not_accepted_in_time_is_both(pair, deaf_port, codes):
     _, _second, viewer = pair(codes=codes, first_port=deaf_port, ConnectionTimeout=1, ConnectionAttempts=1)
     assert viewer.get().body == b"second"
-
-
-@pytest.fixture
-def deaf_port():
-    """A port whose accept queue is full, so that connecting to it goes unanswered."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        waiting = []
-        while True:
-            sock = socket.socket()
-            sock.settimeout(0.3)
-            waiting.append(sock)
-            try:
-                sock.connect(listener.getsockname())
-            except (TimeoutError, socket.timeout):
-                break
-        yield listener.getsockname()[1]
-        for sock in waiting:
-            sock.close()
 
 
 @pytest.mark.parametrize(
