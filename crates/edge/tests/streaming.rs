@@ -1,4 +1,6 @@
 //! Streaming: nothing is held back, and nothing piles up.
+//!
+//! In a binary of its own: it measures the memory of the process that it runs in.
 
 #![expect(clippy::unwrap_used, reason = "in a test's helpers a panic is the message")]
 

@@ -6,7 +6,7 @@
 //! API (range, transaction with compares, watch from a revision, compaction), so that a fleet can use etcd instead.
 //!
 //! Two implementations: [`SqliteStore`] keeps its records in one file, [`MemoryStore`] serves tests. Both pass the same
-//! conformance suite (`tests/conformance.rs`).
+//! conformance suite (`tests/store/conformance.rs`).
 //!
 //! This crate does not know about CloudFront, edges, bundles, or what the bytes of a record mean.
 

@@ -280,7 +280,7 @@ async fn all_ids(store: &SqliteStore) -> Vec<String> {
 /// Runs [`commit_until_killed`] in a process of its own, kills that, and returns all that it had acknowledged.
 fn commit_and_kill(path: &Path, kill_after: usize) -> Vec<(Revision, String)> {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "commit_until_killed", "--nocapture"])
+        .args(["--exact", "sqlite::commit_until_killed", "--nocapture"])
         .env(KILLED_STORE, path)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

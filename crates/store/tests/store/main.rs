@@ -1,0 +1,4 @@
+//! The stores from outside.
+
+mod conformance;
+mod sqlite;
