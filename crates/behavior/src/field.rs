@@ -21,7 +21,8 @@ fn fold(byte: u8) -> u8 {
     }
 }
 
-fn starts_with(name: &str, prefix: &str) -> bool {
+/// Whether a name begins like this, to the same reader.
+pub(crate) fn starts_with(name: &str, prefix: &str) -> bool {
     name.get(..prefix.len()).is_some_and(|start| is_same_name(start, prefix))
 }
 

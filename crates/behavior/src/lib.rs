@@ -26,6 +26,7 @@ mod origin_request;
 mod path;
 mod response_headers;
 mod selection;
+mod trailers;
 mod viewer_facts;
 mod viewer_response;
 mod websocket;
@@ -39,8 +40,11 @@ pub use field::{FieldSink, is_same_name};
 pub use origin_request::{OriginRequest, origin_query, who_selects_query, write_origin_fields};
 pub use path::{AmbiguousPath, path_readings, select_cache_behavior};
 pub use response_headers::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
+pub use trailers::write_viewer_trailers;
 pub use viewer_facts::{TlsDescription, TlsHandshake, ViewerFacts, ViewerLocation};
-pub use viewer_response::{ViewerResponse, XCache, write_edge_fields, write_viewer_fields};
+pub use viewer_response::{
+    ViewerResponse, XCache, write_edge_fields, write_interim_fields, write_viewer_fields,
+};
 pub use websocket::{names_websocket, websocket_key};
 
 /// How the viewer reached the edge.

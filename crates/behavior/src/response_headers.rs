@@ -149,8 +149,7 @@ impl<'a> AppliedHeaders<'a> {
     }
 
     fn removes(&self, name: &str) -> bool {
-        let removed = &self.policy.removed_headers;
-        removed.iter().any(|other| other.eq_ignore_ascii_case(name)) && !is_protected_header(name)
+        removes(self.policy, name)
     }
 
     /// Whether something of ours stands in the place of the origin's field.
@@ -159,6 +158,11 @@ impl<'a> AppliedHeaders<'a> {
             || self.headers().any(|header| header.overrides_origin && header.name.eq_ignore_ascii_case(name))
             || (self.server_timing.is_some() && name.eq_ignore_ascii_case("server-timing"))
     }
+}
+
+/// Whether the policy takes a field of this name from the origin's response.
+pub(crate) fn removes(policy: &ResponseHeadersPolicy, name: &str) -> bool {
+    policy.removed_headers.iter().any(|other| other.eq_ignore_ascii_case(name)) && !is_protected_header(name)
 }
 
 impl UpstreamTiming {

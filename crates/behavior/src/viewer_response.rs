@@ -3,6 +3,7 @@
 use edge_config::{LinkedCacheBehavior, NameSelection};
 
 use crate::field::{FieldSink, ResponseField, classify_response_field, has_nominations, is_nominated};
+use crate::response_headers::removes;
 use crate::{AppliedHeaders, HttpVersion};
 
 /// What `X-Cache` says.
@@ -104,6 +105,26 @@ pub fn write_viewer_fields<'a>(
     response.write_own_fields(sink);
 }
 
+/// Writes the header fields of an interim response of the origin: a hint of what the final one will say, so
+/// nothing that would not pass there, and nothing of the edge's own.
+pub fn write_interim_fields<'a>(
+    cache_behavior: &LinkedCacheBehavior,
+    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    sink: &mut impl FieldSink,
+) {
+    let nominations = has_nominations(fields.clone());
+    let policy = cache_behavior.response_headers_policy.as_deref();
+    let connection_fields = fields.clone();
+    for (name, value) in fields {
+        let passes = classify_response_field(name) == ResponseField::Ordinary
+            && !policy.is_some_and(|policy| removes(policy, name))
+            && !(nominations && is_nominated(name, connection_fields.clone()));
+        if passes {
+            sink.field(name, &[value]);
+        }
+    }
+}
+
 /// Writes the header fields of a response that the edge makes, all but those of framing.
 pub fn write_edge_fields<'a>(
     response: &ViewerResponse<'_>,
@@ -167,6 +188,15 @@ mod tests {
     #[test]
     fn d1_an_origin_cannot_speak_for_the_edge() {
         check(&[("via", "1.1 origin"), ("X-Cache", "Hit from cloudfront"), ("x-amz-cf-id", "forged")], "");
+    }
+
+    #[test]
+    fn an_interim_response_says_nothing_that_the_final_one_could_not() {
+        let fields = [("Link", "</a.css>"), ("Set-Cookie", "a=1"), ("Connection", "X-Hop"), ("X-Hop", "1")];
+        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let mut sink = Fields::default();
+        write_interim_fields(&distribution().default_cache_behavior, fields, &mut sink);
+        assert_eq!(sink.0, "Link: </a.css>\n");
     }
 
     #[test]

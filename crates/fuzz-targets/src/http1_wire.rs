@@ -2,7 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HOST_NAME_BYTES_MAX, TARGET_BYTES_MAX};
+use http1::limits::{
+    HEAD_BYTES_MAX, HEAD_FIELDS_MAX, HOST_NAME_BYTES_MAX, TARGET_BYTES_MAX, TRAILER_BYTES_MAX,
+};
 use http1::{
     BodyDecoder, BodyFraming, CHUNK_END, HeadWriter, Host, KnownField, LAST_CHUNK, Method, Progress,
     RequestHead, ResponseHead, chunk_header, is_field_name, is_field_value,
@@ -99,25 +101,59 @@ pub fn chunked_body(data: &[u8]) {
         (Err(()), Err(())) => {}
         _ => panic!("it matters how it arrives: {whole:?} and {cut:?}"),
     }
-    let Ok((body, consumed, is_done)) = whole else { return };
-    assert!(consumed <= input.len() && body.len() <= consumed);
+    let Ok(decoded) = whole else { return };
+    let Decoded { body, consumed, is_done, .. } = &decoded;
+    assert!(*consumed <= input.len() && body.len() <= *consumed);
     if !is_done {
         return;
     }
     // What is behind it is not looked at.
-    assert_eq!(decode(&input[..consumed], consumed), Ok((body.clone(), consumed, true)));
+    assert_eq!(decode(&input[..*consumed], *consumed).as_ref(), Ok(&decoded));
     let mut out = Vec::new();
     if let Some(len) = NonZeroUsize::new(body.len()) {
         out.extend_from_slice(chunk_header(len).as_ref());
-        out.extend_from_slice(&body);
+        out.extend_from_slice(body);
         out.extend_from_slice(CHUNK_END);
     }
-    out.extend_from_slice(LAST_CHUNK);
-    assert_eq!(decode(&out, out.len()), Ok((body, out.len(), true)));
+    check_last_chunk(&decoded, out);
 }
 
-/// The body, how much of the input it took, and whether that was all of it.
-fn decode(input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), ()> {
+/// Trailers that are written again are the same, but for those of framing, which are not written.
+fn check_last_chunk(decoded: &Decoded, mut out: Vec<u8>) {
+    let body_len = out.len();
+    let mut trailers = decoded.trailers.clone();
+    trailers.retain(|(name, _)| !frames(KnownField::from_name(name)));
+    if trailers.is_empty() {
+        out.extend_from_slice(LAST_CHUNK);
+    } else {
+        let mut writer = HeadWriter::last_chunk(&mut out);
+        for (name, value) in &trailers {
+            writer.field(name, value).unwrap();
+        }
+        writer.finish();
+    }
+    match decode(&out, out.len()) {
+        Ok(again) => {
+            let (body, consumed) = (decoded.body.clone(), out.len());
+            assert_eq!(again, Decoded { body, consumed, is_done: true, trailers });
+        }
+        // A space behind each colon makes it larger.
+        Err(()) => assert!(out.len() - body_len > TRAILER_BYTES_MAX),
+    }
+}
+
+/// A body as far as it came.
+#[derive(Debug, PartialEq, Eq)]
+struct Decoded {
+    body: Vec<u8>,
+    /// How much of the input it took.
+    consumed: usize,
+    /// Whether that was all of it.
+    is_done: bool,
+    trailers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+fn decode(input: &[u8], piece: usize) -> Result<Decoded, ()> {
     let mut decoder = BodyDecoder::new(BodyFraming::Chunked);
     let (mut body, mut at) = (Vec::new(), 0);
     while at < input.len() && !decoder.is_done() {
@@ -129,7 +165,8 @@ fn decode(input: &[u8], piece: usize) -> Result<(Vec<u8>, usize, bool), ()> {
         at += step.consumed;
     }
     assert_eq!(decoder.end_of_input().is_ok(), decoder.is_done());
-    Ok((body, at, decoder.is_done()))
+    let trailers = decoder.trailers().map(|field| (field.name.to_vec(), field.value.to_vec())).collect();
+    Ok(Decoded { body, consumed: at, is_done: decoder.is_done(), trailers })
 }
 
 /// A host has one reading: a name or an address, and perhaps a port.

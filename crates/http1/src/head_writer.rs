@@ -102,6 +102,14 @@ impl<'a, B: BufMut> HeadWriter<'a, B> {
         Ok(Self { out, is_framed: false })
     }
 
+    /// Writes the last chunk of a body whose trailer section holds the fields that follow (RFC 9112 §7.1.2).
+    ///
+    /// Which fields may stand there is for the caller to know; those of framing are refused as in any head.
+    pub fn last_chunk(out: &'a mut B) -> Self {
+        out.put_slice(b"0\r\n");
+        Self { out, is_framed: true }
+    }
+
     /// Writes a field.
     pub fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), WriteError> {
         self.field_of_parts(name, &[value])
@@ -233,6 +241,18 @@ mod tests {
         check("", "c", WriteError::FieldName);
         check("Content-Length", "5", WriteError::FramingField);
         check("TRANSFER_ENCODING", "chunked", WriteError::FramingField);
+    }
+
+    #[test]
+    fn a_trailer_section_frames_nothing() {
+        let mut out = Vec::new();
+        let mut trailers = HeadWriter::last_chunk(&mut out);
+        assert_eq!(trailers.field(b"grpc-status", b"0"), Ok(()));
+        assert_eq!(trailers.field(b"content-length", b"5"), Err(WriteError::FramingField));
+        assert_eq!(trailers.content_length(5), Err(WriteError::FramedTwice));
+        assert_eq!(trailers.field(b"a", b"b\r\n\r\nHTTP/1.1 200 OK"), Err(WriteError::FieldValue));
+        trailers.finish();
+        assert_eq!(String::from_utf8_lossy(&out), "0\r\ngrpc-status: 0\r\n\r\n");
     }
 
     #[test]

@@ -113,6 +113,8 @@ class Http2Stream:
         self.connection = connection
         self.number = number
         self.answer = None
+        # Interim answers, as pairs of status and fields.
+        self.interim = []
         self.pieces = deque()
         self.ended = False
         self.reset_code = None
@@ -237,6 +239,10 @@ class Http2Connection:
             status = int(dict(event.headers)[":status"])
             fields = Fields((name, value) for name, value in event.headers if not name.startswith(":"))
             stream.answer = Answer(status, fields)
+        elif isinstance(event, h2.events.InformationalResponseReceived):
+            status = int(dict(event.headers)[":status"])
+            fields = Fields((name, value) for name, value in event.headers if not name.startswith(":"))
+            stream.interim.append((status, fields))
         elif isinstance(event, h2.events.DataReceived):
             stream.pieces.append((event.data, event.flow_controlled_length))
         elif isinstance(event, h2.events.TrailersReceived):

@@ -8,8 +8,12 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use behavior::{FieldSink, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_viewer_fields};
-use edge_config::LinkedDistribution;
+use behavior::{
+    FieldSink, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_interim_fields,
+    write_viewer_fields, write_viewer_trailers,
+};
+use edge_config::{LinkedCacheBehavior, LinkedDistribution};
+use http::HeaderMap;
 use http1::limits::INTERIM_RESPONSES_MAX;
 use http1::{
     BodyDecoder, BodyError, BodyFraming, CHUNK_END, KnownField, LAST_CHUNK, Method, Progress, ResponseHead,
@@ -32,7 +36,7 @@ use crate::pipeline::ViewerSide;
 use crate::response_headers::{Timing, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
-use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault};
+use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
 
 /// One attempt at an exchange.
 pub(super) struct Attempt<'a, 'e, 'r> {
@@ -259,7 +263,12 @@ impl Attempt<'_, '_, '_> {
                 body::compact(&mut decoder, &mut input, from).map_err(OriginFailure::InvalidBody)?;
             let is_last = decoder.is_done();
             let part = input.get(stretch.body).unwrap_or_default();
-            viewer.response.write(part, is_last, viewer.alarm).await?;
+            if is_last && let Some(trailers) = self.trailers(&decoder) {
+                // Boxed, so that responses without trailers carry no room for them.
+                Box::pin(end_with_trailers(part, trailers, viewer)).await?;
+            } else {
+                viewer.response.write(part, is_last, viewer.alarm).await?;
+            }
             if is_last {
                 // Bytes behind the end are an answer to nothing we asked.
                 let is_exact = stretch.end == input.len() && sending.is_complete();
@@ -275,6 +284,17 @@ impl Attempt<'_, '_, '_> {
                 return Ok(Ended { is_reusable: false, origin_keeps_it_for, outcome: Outcome::Served });
             }
         }
+    }
+
+    /// The trailers that the viewer gets, where the response has any and the viewer takes them.
+    fn trailers(&self, decoder: &BodyDecoder) -> Option<HeaderMap> {
+        let OriginExchange { request, cache_behavior, purpose, .. } = self.exchange;
+        let trailers = decoder.trailers();
+        if trailers.len() == 0 || !request.takes_trailers() || matches!(purpose, Purpose::ErrorPage(_)) {
+            return None;
+        }
+        let trailers = trailers.map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        Some(viewer_trailers(cache_behavior, trailers))
     }
 
     /// The distribution's page for a response of this status, if it is an error that has one. A page that
@@ -344,6 +364,7 @@ impl Attempt<'_, '_, '_> {
                     if interim_responses > INTERIM_RESPONSES_MAX {
                         return Err(OriginFailure::TooManyInterimResponses.into());
                     }
+                    self.relay_interim(&head.view(input), viewer)?;
                     input.consume(head_len);
                     head.clear();
                 }
@@ -360,6 +381,28 @@ impl Attempt<'_, '_, '_> {
                 }
             }
         }
+    }
+
+    /// Passes an interim response on. 100 (Continue) is an answer to the edge, which forwards no `Expect` and
+    /// answers the viewer's itself.
+    fn relay_interim<W: ResponseWriter>(
+        &self,
+        response: &ResponseView<'_>,
+        viewer: &mut ViewerSide<'_, (), W>,
+    ) -> Result<(), OriginFailure> {
+        let OriginExchange { request, cache_behavior, purpose, .. } = self.exchange;
+        if response.status() == 100
+            || !request.takes_interim_responses()
+            || matches!(purpose, Purpose::ErrorPage(_))
+        {
+            return Ok(());
+        }
+        let fields =
+            response.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        viewer
+            .response
+            .inform(response.status(), |sink| write_interim_fields(cache_behavior, fields, sink))
+            .map_err(OriginFailure::Unwritable)
     }
 
     /// The next bytes from the origin; none when it has closed its side.
@@ -457,6 +500,25 @@ impl Attempt<'_, '_, '_> {
             downstream_first_byte: asked_by_viewer_at.elapsed(),
         }
     }
+}
+
+/// What the viewer gets of an origin's trailers.
+fn viewer_trailers<'f>(
+    cache_behavior: &LinkedCacheBehavior,
+    trailers: impl Iterator<Item = (&'f str, &'f [u8])>,
+) -> HeaderMap {
+    let mut fields = HeaderMap::new();
+    write_viewer_trailers(cache_behavior, trailers, &mut ViewerHead::Http2(&mut fields, Ok(())));
+    fields
+}
+
+async fn end_with_trailers<W: ResponseWriter>(
+    part: &[u8],
+    trailers: HeaderMap,
+    viewer: &mut ViewerSide<'_, (), W>,
+) -> Result<(), ViewerFault> {
+    viewer.response.write(part, trailers.is_empty(), viewer.alarm).await?;
+    if trailers.is_empty() { Ok(()) } else { viewer.response.end(trailers, viewer.alarm).await }
 }
 
 /// Whether that is a body from its first byte to its last and nothing else. Nobody waits for the rest of

@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
 
 use behavior::{EdgeError, HttpVersion};
+use http::HeaderMap;
 use http1::{
     BodyDecoder, BodyFraming, CHUNK_END, HeadWriter, LAST_CHUNK, Progress, RequestHead, Version, WriteError,
     chunk_header,
@@ -506,6 +507,36 @@ impl ResponseWriter for Http1Response<'_> {
             Ok(Err(_)) => Err(ViewerFault::Left),
             Err(_) => Err(ViewerFault::ReadsTooSlowly),
         }
+    }
+
+    async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault> {
+        if !self.is_chunked() {
+            return self.write(b"", true, alarm).await;
+        }
+        let mut end = Buffer::small();
+        let mut writer = HeadWriter::last_chunk(&mut *end);
+        for (name, value) in &trailers {
+            // What can be no field is none.
+            let _ = writer.field(name.as_str().as_bytes(), value.as_bytes());
+        }
+        writer.finish();
+        let (peer, transport) = (self.peer, self.transport);
+        self.traffic.count_to_viewer(end.len());
+        let patience = || peer.patience(VIEWER_WRITE_TIME_MAX);
+        match alarm.as_patient_as(patience, transport.write(&end)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(ViewerFault::Left),
+            Err(_) => Err(ViewerFault::ReadsTooSlowly),
+        }
+    }
+
+    /// `ViewerRequest::takes_interim_responses` says why.
+    fn inform(
+        &mut self,
+        _status: u16,
+        _write_fields: impl FnOnce(&mut ViewerHead<'_>),
+    ) -> Result<(), WriteError> {
+        Ok(())
     }
 
     fn has_begun(&self) -> bool {

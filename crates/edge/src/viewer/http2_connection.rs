@@ -4,7 +4,7 @@
 //! windows, broken streams and the header list, in `h2` with the numbers of `limits`; frames that carry
 //! nothing and resets, in `http2_guard`; responses that are not read, in `http2_outgoing` and here.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -312,6 +312,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
     if poll_fn(|context| Poll::Ready(respond.poll_reset(context).is_ready())).await {
         return;
     }
+    let respond = RefCell::new(Some(respond));
     let mut turn = None;
     let written = match head {
         Head::Written(written) => written,
@@ -328,7 +329,8 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
         streams,
         head: None,
         has_begun: false,
-        side: Side::NotBegun(respond),
+        respond: &respond,
+        sending: None,
     };
     let mut head = thread.request_heads.take();
     let readable =
@@ -340,6 +342,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
         Ok((input, framing)) => {
             traffic.count_from_viewer(input.len());
             let mut body = Http2Body::new(stream, framing, streams, &traffic);
+            body.awaits_continue = head.expect_continue().then_some(&respond);
             let head = head.view(&input);
             let (version, is_first) = (HttpVersion::Http2, peer.asks());
             let request = ViewerRequest { head, version, framing, peer, is_first, received_at };
@@ -401,13 +404,34 @@ struct Http2Body<'s> {
     /// How many bytes are still taken.
     left: u64,
     is_done: bool,
+    /// Where the viewer is told to go on, if it waits for that.
+    awaits_continue: Option<&'s Respond>,
 }
 
 impl<'s> Http2Body<'s> {
     fn new(stream: RecvStream, framing: BodyFraming, streams: &'s Streams, traffic: &'s Traffic) -> Self {
         let remaining = if let BodyFraming::Length(length) = framing { Some(length) } else { None };
         let is_done = framing == BodyFraming::None || stream.is_end_stream();
-        Self { stream, streams, traffic, part: Bytes::new(), remaining, left: u64::MAX, is_done }
+        Self {
+            stream,
+            streams,
+            traffic,
+            part: Bytes::new(),
+            remaining,
+            left: u64::MAX,
+            is_done,
+            awaits_continue: None,
+        }
+    }
+
+    /// 100 (Continue), once, when the origin is there to take the body (RFC 9110 section 10.1.1).
+    fn ask_for_it(&mut self) -> Result<(), ViewerFault> {
+        let Some(respond) = self.awaits_continue.take() else { return Ok(()) };
+        match respond.borrow_mut().as_mut() {
+            Some(respond) => inform(respond, Response::new(()), StatusCode::CONTINUE),
+            // The response has begun, which tells more.
+            None => Ok(()),
+        }
     }
 
     /// Whether there is another part, or the end.
@@ -439,6 +463,7 @@ impl RequestBody for Http2Body<'_> {
         if self.is_done {
             return Ok(None);
         }
+        self.ask_for_it()?;
         // The viewer may send more only now that the origin has taken this much.
         let dealt_with = std::mem::take(&mut self.part);
         self.stream.flow_control().release_capacity(dealt_with.len()).map_err(|_| ViewerFault::Left)?;
@@ -474,33 +499,45 @@ struct Http2Response<'s> {
     streams: &'s Streams,
     head: Option<Response<()>>,
     has_begun: bool,
-    side: Side,
+    respond: &'s Respond,
+    /// The response's stream, once it has begun.
+    sending: Option<SendStream<Outgoing>>,
 }
 
-enum Side {
-    NotBegun(SendResponse<Outgoing>),
-    Begun(SendStream<Outgoing>),
+/// Where a response begins, and before it interim ones; nothing is left of it when it has begun.
+type Respond = RefCell<Option<SendResponse<Outgoing>>>;
+
+fn inform(
+    respond: &mut SendResponse<Outgoing>,
+    mut response: Response<()>,
+    status: StatusCode,
+) -> Result<(), ViewerFault> {
+    *response.status_mut() = status;
+    respond.send_informational(response).map_err(|_| ViewerFault::Left)
 }
 
 impl Http2Response<'_> {
     /// Tells the viewer that what it got is not the whole (RFC 9113 section 5.4.2).
     fn reset(&mut self) {
-        match &mut self.side {
-            Side::NotBegun(respond) => respond.send_reset(Reason::INTERNAL_ERROR),
-            Side::Begun(stream) => stream.send_reset(Reason::INTERNAL_ERROR),
+        if let Some(stream) = &mut self.sending {
+            stream.send_reset(Reason::INTERNAL_ERROR);
+        } else if let Some(respond) = self.respond.borrow_mut().as_mut() {
+            respond.send_reset(Reason::INTERNAL_ERROR);
         }
     }
 
     async fn send(&mut self, mut part: &[u8], is_last: bool) -> Result<(), h2::Error> {
         self.has_begun = true;
-        if let (Some(head), Side::NotBegun(respond)) = (self.head.take(), &mut self.side) {
+        if let Some(head) = self.head.take()
+            && let Some(mut respond) = self.respond.take()
+        {
             let ends_with_head = is_last && part.is_empty();
-            self.side = Side::Begun(respond.send_response(head, ends_with_head)?);
+            self.sending = Some(respond.send_response(head, ends_with_head)?);
             if ends_with_head {
                 return Ok(());
             }
         }
-        let Side::Begun(stream) = &mut self.side else { return Ok(()) };
+        let Some(stream) = &mut self.sending else { return Ok(()) };
         if part.is_empty() && is_last {
             return stream.send_data(Outgoing::nothing(), true);
         }
@@ -516,6 +553,10 @@ impl Http2Response<'_> {
         }
         Ok(())
     }
+}
+
+fn size_of_fields(fields: &HeaderMap) -> usize {
+    fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
 /// How much the viewer takes at this moment; waits until it is something.
@@ -549,9 +590,7 @@ impl ResponseWriter for Http2Response<'_> {
                 HeaderValue::from_bytes(decimal(length).as_ref()).map_err(|_| WriteError::FieldValue)?;
             response.headers_mut().insert(header::CONTENT_LENGTH, length);
         }
-        let head_bytes =
-            response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-        self.traffic.count_to_viewer(head_bytes);
+        self.traffic.count_to_viewer(size_of_fields(response.headers()));
         self.head = Some(response);
         Ok(())
     }
@@ -580,14 +619,39 @@ impl ResponseWriter for Http2Response<'_> {
         }
     }
 
+    async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault> {
+        let Some(stream) = &mut self.sending else { return self.write(b"", true, alarm).await };
+        self.traffic.count_to_viewer(size_of_fields(&trailers));
+        stream.send_trailers(trailers).map_err(|_| ViewerFault::Left)
+    }
+
+    fn inform(
+        &mut self,
+        status: u16,
+        write_fields: impl FnOnce(&mut ViewerHead<'_>),
+    ) -> Result<(), WriteError> {
+        let status = StatusCode::from_u16(status).map_err(|_| WriteError::Status)?;
+        let mut response = Response::new(());
+        let mut head = ViewerHead::Http2(response.headers_mut(), Ok(()));
+        write_fields(&mut head);
+        head.outcome()?;
+        self.traffic.count_to_viewer(size_of_fields(response.headers()));
+        if let Some(respond) = self.respond.borrow_mut().as_mut() {
+            // A viewer that is not there any more shows with the response itself.
+            let _ = inform(respond, response, status);
+        }
+        Ok(())
+    }
+
     fn has_begun(&self) -> bool {
         self.has_begun
     }
 
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match &mut self.side {
-            Side::NotBegun(respond) => respond.poll_reset(context).map(drop),
-            Side::Begun(stream) => stream.poll_reset(context).map(drop),
+        match (&mut self.sending, self.respond.borrow_mut().as_mut()) {
+            (Some(stream), _) => stream.poll_reset(context).map(drop),
+            (None, Some(respond)) => respond.poll_reset(context).map(drop),
+            (None, None) => Poll::Pending,
         }
     }
 }

@@ -85,6 +85,23 @@ impl<'a> ViewerRequest<'a> {
         self.head.value(KnownField::Accept)
     }
 
+    /// Whether the viewer would make anything of trailers: all of HTTP/2 do, and in HTTP/1.1 those that say so
+    /// (RFC 9110 section 6.5.1).
+    pub(crate) fn takes_trailers(&self) -> bool {
+        let is_asked_for = |te: &[u8]| {
+            te.split(|&byte| byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+        };
+        self.takes_interim_responses()
+            || (self.version == HttpVersion::Http11 && self.head.values(KnownField::Te).any(is_asked_for))
+    }
+
+    /// Whether interim responses are relayed to the viewer. Over HTTP/1.1 they are not: clients take them for
+    /// the final one, or for the answer to the next request (RFC 8297 section 3, which lets a server leave
+    /// them out there).
+    pub(crate) fn takes_interim_responses(&self) -> bool {
+        self.version >= HttpVersion::Http2
+    }
+
     /// Whether the viewer would have this connection speak another protocol (RFC 9110 section 7.8).
     pub(crate) fn asks_to_upgrade(&self) -> bool {
         self.head.value(KnownField::Upgrade).is_some()

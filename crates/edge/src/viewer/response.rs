@@ -44,6 +44,16 @@ pub(crate) trait ResponseWriter {
     /// Sends the head, if it has not left, and a stretch of the body, possibly empty.
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault>;
 
+    /// Sends the trailers, if the response has a place for them, and nothing more.
+    async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault>;
+
+    /// Sends an interim response, where the viewer's version has them relayed; another response may follow.
+    fn inform(
+        &mut self,
+        status: u16,
+        write_fields: impl FnOnce(&mut ViewerHead<'_>),
+    ) -> Result<(), WriteError>;
+
     /// Whether anything has left: then no other response is possible.
     fn has_begun(&self) -> bool;
 
