@@ -13,7 +13,8 @@
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
 //! - `addresses`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
-//! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
+//! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
+//! - `fuzzing`: a door to what is parsed, for `fuzz-targets` alone.
 //!
 //! A thread that ends ends all: [`Edge::failure`] tells the process, which cannot go on serving by half.
 //!
@@ -30,6 +31,8 @@ mod edge;
 mod egress;
 mod explain;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod geo_database;
 pub mod limits;
 mod listener;

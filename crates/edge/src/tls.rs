@@ -10,7 +10,7 @@
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
-mod client_hello;
+pub(crate) mod client_hello;
 mod fingerprint;
 mod opened;
 mod security_policy;

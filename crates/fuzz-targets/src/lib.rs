@@ -17,16 +17,18 @@
 mod api;
 mod http1_wire;
 mod routing;
+mod viewers;
 
 pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
 pub use routing::path;
+pub use viewers::{client_hello, geo_file, http2_guard};
 
 /// A target's name, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 12] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
@@ -36,6 +38,9 @@ pub const TARGETS: [Target; 9] = [
     ("xml_decode", xml_decode),
     ("json_decode", json_decode),
     ("bundle_decode", bundle_decode),
+    ("client_hello", client_hello),
+    ("geo_file", geo_file),
+    ("http2_guard", http2_guard),
 ];
 
 /// A number that the input chooses, below `bound`, and the rest of the input.

@@ -25,7 +25,7 @@ pub(crate) struct Fingerprints {
 
 impl Fingerprints {
     /// Those of a connection's first bytes; none if they are no whole ClientHello.
-    pub(super) fn of(records: &[u8]) -> Option<Self> {
+    pub(crate) fn of(records: &[u8]) -> Option<Self> {
         let hello = ClientHello::parse(records)?;
         Some(Self { ja3: hexadecimal(&Md5::digest(ja3_text(&hello))), ja4: ja4(&hello) })
     }

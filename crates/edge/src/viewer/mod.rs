@@ -3,7 +3,7 @@
 
 mod http1_connection;
 mod http2_connection;
-mod http2_guard;
+pub(crate) mod http2_guard;
 mod http2_head;
 mod http2_outgoing;
 mod request;
