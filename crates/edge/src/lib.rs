@@ -56,11 +56,15 @@ pub use access_log::{
 };
 pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure, ViewerLimits};
 pub use egress::{EgressError, OriginAccess};
-pub use explain::{DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SentField, explain};
+pub use explain::{
+    DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SecondOrigin, SentField, ViewerHead,
+    explain,
+};
 pub use geo_database::{GeoDatabase, GeoDatabaseError, MmdbError};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
 pub use tls::{
-    CertificateError, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls, certified_key,
+    CertificateError, Handshake, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls,
+    certified_key,
 };

@@ -131,6 +131,17 @@ impl Terms {
     /// Of names that nobody has, and of no name at all.
     const OF_NOBODY: Self = Self { certificate: None, policy: MinimumProtocolVersion::Tls12 };
 
+    /// Those of the name in a ClientHello, in lower case, and whether HTTP/2 is offered with them.
+    ///
+    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
+    /// that a handshake tells nobody which names exist.
+    fn by_name(name: &str, snapshot: &Snapshot) -> (Self, bool) {
+        match snapshot.distribution_by_host(name) {
+            Some(found) if found.enabled => (Self::of(name, found), found.http2),
+            _ => (Self::OF_NOBODY, true),
+        }
+    }
+
     /// Those of one of the distribution's names. The name that it was given stays the suffix's, as with
     /// CloudFront ("Use alternate domain names and HTTPS").
     fn of(name: &str, distribution: &LinkedDistribution) -> Self {
@@ -175,6 +186,46 @@ impl TlsFacts {
         }
         let terms = Terms::of(host, distribution);
         self.terms.certificate == terms.certificate && self.terms.policy.is_within(terms.policy)
+    }
+}
+
+/// What a handshake would offer, without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The name in the ClientHello.
+    pub server_name: Option<String>,
+    /// The id of the certificate that would be shown; none stands for the suffix's.
+    pub certificate: Option<Arc<str>>,
+    /// The security policy in force.
+    pub policy: MinimumProtocolVersion,
+    /// The versions of TLS.
+    pub versions: Vec<&'static str>,
+    /// The cipher suites, as CloudFront names them, by preference.
+    pub cipher_suites: Vec<&'static str>,
+    /// Whether HTTP/2 is offered besides HTTP/1.1.
+    pub http2: bool,
+}
+
+impl Handshake {
+    /// The one that a ClientHello with this name would begin, and its facts if it ended well.
+    pub(crate) fn explain(server_name: Option<&str>, snapshot: &Snapshot) -> (Self, TlsFacts) {
+        let sni = server_name.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
+        let (terms, http2) = Terms::by_name(sni.as_deref().unwrap_or_default(), snapshot);
+        let policy = terms.policy;
+        let offered = security_policy::offered(policy);
+        let handshake = Self {
+            server_name: server_name.map(str::to_owned),
+            certificate: terms.certificate.clone(),
+            policy,
+            versions: security_policy::versions(policy).iter().map(|version| version.as_str()).collect(),
+            cipher_suites: offered.iter().map(|cipher| cipher.name).collect(),
+            http2,
+        };
+        // What every policy has: a version and a cipher suite that the viewer may have negotiated.
+        let (version, cipher) = (TlsVersion::Tls13, NegotiatedCipher::OF_EVERY_POLICY);
+        let facts =
+            TlsFacts { sni, terms, version, cipher, alpn: Alpn::Http1, resumed: false, fingerprints: None };
+        (handshake, facts)
     }
 }
 
@@ -236,18 +287,10 @@ impl ViewerTls {
         Ok((stream, TlsFacts { fingerprints, ..facts }))
     }
 
-    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
-    /// that a handshake tells nobody which names exist.
     fn select(&self, name: &str, prepared: &Prepared) -> (Arc<ServerConfig>, Terms) {
-        match prepared.snapshot.distribution_by_host(name) {
-            Some(found) if found.enabled => {
-                let terms = Terms::of(name, found);
-                let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
-                let config = own.unwrap_or(&self.suffix).select(terms.policy, found.http2);
-                (config, terms)
-            }
-            _ => (self.suffix.select(Terms::OF_NOBODY.policy, true), Terms::OF_NOBODY),
-        }
+        let (terms, http2) = Terms::by_name(name, &prepared.snapshot);
+        let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
+        (own.unwrap_or(&self.suffix).select(terms.policy, http2), terms)
     }
 }
 
