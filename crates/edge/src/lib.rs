@@ -11,7 +11,7 @@
 //! - `viewer/`: HTTP/1.1 and HTTP/2 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`: bytes, memory and time;
-//! - `addresses`, `load`: how much viewers may have of it;
+//! - `addresses`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
 //! - `fuzzing`: a door to what is parsed, for `fuzz-targets` alone.
@@ -34,6 +34,7 @@ mod failure;
 #[doc(hidden)]
 pub mod fuzzing;
 mod geo_database;
+mod handshake_turns;
 pub mod limits;
 mod listener;
 mod load;

@@ -22,6 +22,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use crate::access_log::ThreadLog;
 use crate::addresses::{AddressConnection, ViewerAddresses};
 use crate::geo_database::GeoDatabase;
+use crate::handshake_turns::HandshakeTurns;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
 use crate::load::Load;
 use crate::metrics::{Shed, ThreadMetrics};
@@ -68,6 +69,7 @@ pub(crate) struct Thread {
     pub(crate) metrics: ThreadMetrics,
     pub(crate) ids: RequestIds,
     pub(crate) load: Rc<Load>,
+    pub(crate) handshakes: HandshakeTurns,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
     prepared: RefCell<Prepared>,
@@ -94,6 +96,7 @@ impl Thread {
             metrics,
             ids: RequestIds::new(),
             load: Rc::new(load),
+            handshakes: HandshakeTurns::default(),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
             prepared: RefCell::default(),
@@ -226,7 +229,7 @@ impl Thread {
     }
 
     fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        let of_address = match self.admit(address.ip()) {
+        let of_address = match self.admit(address.ip(), scheme) {
             Ok(admitted) => admitted,
             Err(shed) => {
                 self.metrics.connection_shed(shed);
@@ -246,12 +249,15 @@ impl Thread {
     }
 
     /// Takes a connection on, as long as there is room for it.
-    fn admit(&self, address: IpAddr) -> Result<AddressConnection, Shed> {
+    fn admit(&self, address: IpAddr, scheme: Scheme) -> Result<AddressConnection, Shed> {
         if self.connections.borrow().len() >= CONNECTIONS_MAX {
             return Err(Shed::Thread);
         }
         if self.load.is_full() {
             return Err(Shed::Memory);
+        }
+        if scheme == Scheme::Https && self.handshakes.are_full() {
+            return Err(Shed::Handshakes);
         }
         self.common.addresses.admit(address).ok_or(Shed::Address)
     }

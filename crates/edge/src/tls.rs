@@ -259,21 +259,23 @@ impl ViewerTls {
         previous.next(&self.opener, snapshot)
     }
 
-    /// Performs a viewer's handshake.
-    pub(crate) async fn accept(
+    /// Performs a viewer's handshake; what is expensive about it waits for `turn`.
+    pub(crate) async fn accept<T>(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
+        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared))
+        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared, turn))
             .await
             .map_err(|_| TlsError::TimedOut)?
     }
 
-    async fn accept_without_limit(
+    async fn accept_without_limit<T>(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
+        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let mut recorded = Vec::new();
         let recording = prepared.wants_fingerprints.then_some(&mut recorded);
@@ -282,7 +284,11 @@ impl ViewerTls {
         let fingerprints = Fingerprints::of(&recorded).map(Arc::new);
         drop(recorded);
         let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
-        let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
+        let turn = turn.await;
+        // Here the keys are exchanged and the signature is made; the rest waits for the viewer and costs little.
+        let handshake = StartHandshake::from_parts(hello, viewer).into_stream(config);
+        drop(turn);
+        let stream = handshake.await.map_err(misdeed)?;
         let facts = facts(stream.get_ref().1, sni, terms)?;
         Ok((stream, TlsFacts { fingerprints, ..facts }))
     }

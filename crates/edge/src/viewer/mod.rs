@@ -53,15 +53,17 @@ async fn serve_tls(
     let Some(tls) = &thread.common.tls else { return };
     let begun_at = Instant::now();
     let prepared = thread.prepared();
-    let (stream, facts) = match tls.accept(stream, &prepared).await {
+    let handshake = of_address.begin_handshake();
+    let turn = thread.handshakes.take(handshake.has_many());
+    let (stream, facts) = match tls.accept(stream, &prepared, turn).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
             return tracing::debug!(%error, "A viewer's TLS handshake failed");
         }
     };
-    // Connections live long; snapshots should not.
-    drop(prepared);
+    // Connections live long; snapshots should not, and it is no handshake any more.
+    drop((prepared, handshake));
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
