@@ -350,6 +350,8 @@ fn server_config(
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificate.clone()));
+    // The policy's order decides, not the viewer's, whom somebody may have talked into less.
+    config.ignore_client_order = true;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
     // Tickets keep sessions with the viewers; nothing is kept here.

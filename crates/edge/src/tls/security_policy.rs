@@ -22,7 +22,7 @@ use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::TlsVersion;
 
-/// Those of TLSv1.2_2021; the other policies have some of them.
+/// Those of TLSv1.2_2021, in the order in which they are chosen; the other policies have some of them.
 static CIPHER_SUITES: [SupportedCipherSuite; 9] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,

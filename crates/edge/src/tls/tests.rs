@@ -311,6 +311,24 @@ async fn f4_each_policy_has_its_cipher_suites_with_rsa() {
 }
 
 #[tokio::test]
+async fn the_edge_chooses_the_cipher_suite_and_not_the_viewer() {
+    let certificates = certificates();
+    let tls = certificates.viewer_tls();
+    for (version, name) in [(&TLS13, "TLS_AES_128_GCM_SHA256"), (&TLS12, "ECDHE-ECDSA-AES128-GCM-SHA256")] {
+        let mut provider = (*security_policy::provider(MinimumProtocolVersion::Tls12)).clone();
+        provider.cipher_suites.reverse();
+        let viewer = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(certificates.roots.clone())
+            .with_no_client_auth();
+        let (facts, viewer) = handshake(&tls, &viewer, "both.mantlet.localhost").await;
+        viewer.unwrap();
+        assert_eq!(facts.unwrap().cipher.name, name);
+    }
+}
+
+#[tokio::test]
 async fn f5_each_policy_has_the_key_exchanges() {
     let certificates = certificates();
     let tls = certificates.viewer_tls();
