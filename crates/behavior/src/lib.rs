@@ -75,6 +75,8 @@ pub enum HttpVersion {
     Http11,
     /// HTTP/2
     Http2,
+    /// HTTP/3
+    Http3,
 }
 
 impl HttpVersion {
@@ -84,6 +86,7 @@ impl HttpVersion {
             Self::Http10 => "1.0",
             Self::Http11 => "1.1",
             Self::Http2 => "2.0",
+            Self::Http3 => "3.0",
         }
     }
 }
@@ -133,6 +136,7 @@ mod tests {
             aliases: Vec::new(),
             enabled: true,
             http2: true,
+            http3: false,
             minimum_protocol_version: MinimumProtocolVersion::Tls12,
             certificate: None,
             geo_restriction: None,

@@ -47,6 +47,8 @@ pub struct ViewerResponse<'a> {
     pub via_id: &'a str,
     /// The edge's location.
     pub pop: &'a str,
+    /// Where the distribution speaks HTTP/3, as in `Alt-Svc`, for viewers that could speak it and do not.
+    pub alternative_service: Option<&'a str>,
     /// The cache behavior's response headers policy, where it has one.
     pub headers: Option<AppliedHeaders<'a>>,
 }
@@ -80,6 +82,9 @@ impl ViewerResponse<'_> {
         );
         sink.field("X-Amz-Cf-Pop", &[self.pop.as_bytes()]);
         sink.field("X-Amz-Cf-Id", &[self.request_id.as_bytes()]);
+        if let Some(service) = self.alternative_service {
+            sink.field("Alt-Svc", &[service.as_bytes()]);
+        }
     }
 }
 
@@ -152,6 +157,7 @@ mod tests {
         request_id: "id",
         via_id: "abc",
         pop: "LOC1-P1",
+        alternative_service: None,
         headers: None,
     };
     const OWN: &str = "X-Cache: Miss from cloudfront\nVia: 1.1 abc.cloudfront.net (CloudFront)\n\

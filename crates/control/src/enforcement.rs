@@ -7,7 +7,7 @@
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     ConnectionMode, DefaultCacheBehavior, DistributionConfig, ErrorCode, FunctionAssociations,
-    GeoRestrictionType, Headers, HttpVersion, LambdaFunctionAssociations, MinimumProtocolVersion, Origin,
+    GeoRestrictionType, Headers, LambdaFunctionAssociations, MinimumProtocolVersion, Origin,
     OriginGroupSelectionCriteria, PriceClass, SSLSupportMethod,
 };
 use edge_config::{
@@ -105,12 +105,10 @@ fn unenforced_distribution_settings(config: &DistributionConfig) -> Vec<&'static
     let by_quality = origin_groups(config)
         .iter()
         .any(|group| group.selection_criteria == Some(OriginGroupSelectionCriteria::MediaQualityBased));
-    let speaks_http3 = matches!(config.http_version, Some(HttpVersion::Http3 | HttpVersion::Http2and3));
     named([
         ("SelectionCriteria media-quality-based", by_quality),
         ("Logging", config.logging.as_ref().is_some_and(|logging| logging.enabled == Some(true))),
         ("PriceClass", config.price_class.is_some_and(|class| class != PriceClass::PriceClassAll)),
-        ("HttpVersion http3", speaks_http3),
         ("SSLSupportMethod", has_own_addresses(config)),
         ("MinimumProtocolVersion older", has_older_policy(config)),
         ("ContinuousDeploymentPolicyId", is_given(config.continuous_deployment_policy_id.as_deref())),

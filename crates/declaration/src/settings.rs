@@ -20,11 +20,10 @@ pub struct Settings {
 
 /// Settings that have another meaning on one's own machines. Each of them stands among those that are not enforced for
 /// as long as nothing at all is done about it.
-const DIFFERENT: [(&str, &str); 6] = [
+const DIFFERENT: [(&str, &str); 5] = [
     ("PriceClass", "every edge that runs serves, whatever the class"),
     ("GeoRestriction", "enforced where the process has a --geo-database, and refused where it has none"),
     ("IsIPV6Enabled", "the addresses that the edge listens on decide"),
-    ("HttpVersion http3", "HTTP/2 and HTTP/1.1 are served"),
     (
         "MinimumProtocolVersion older",
         "served as TLSv1.2_2021: without older protocols, CBC and RSA key exchange",

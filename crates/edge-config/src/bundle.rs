@@ -17,6 +17,7 @@ pub const CAPABILITIES: &[&str] = &[
     "distribution-error-pages/1",
     "distribution-max-body/1",
     "geo-restriction/1",
+    "http3/1",
     "tls-1.2-2025/1",
     "distribution-response-headers/1",
     "distribution-root-object/1",
@@ -135,6 +136,9 @@ pub struct Distribution {
     pub enabled: bool,
     /// Whether viewers may speak HTTP/2.
     pub http2: bool,
+    /// Whether viewers may speak HTTP/3.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub http3: bool,
     /// The oldest TLS that viewers may speak.
     pub minimum_protocol_version: MinimumProtocolVersion,
     /// The id of the certificate for the names that its owner added, if it has one of its own.
@@ -159,6 +163,11 @@ pub struct Distribution {
     /// How many bytes the body of a request may have, if not as many as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_bytes: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The pages that take the place of errors, and whose.
@@ -212,6 +221,7 @@ impl Distribution {
             ("distribution-root-object/1", self.default_root_object.is_some()),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
             ("geo-restriction/1", self.geo_restriction.is_some()),
+            ("http3/1", self.http3),
             ("origin-group/1", !self.origin_groups.is_empty()),
             ("origin-ip-address-type/1", self.origins.iter().any(chooses_addresses)),
             ("tls-1.2-2025/1", self.minimum_protocol_version == MinimumProtocolVersion::Tls12Of2025),

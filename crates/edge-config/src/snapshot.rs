@@ -148,6 +148,8 @@ pub struct LinkedDistribution {
     pub enabled: bool,
     /// Whether viewers may speak HTTP/2.
     pub http2: bool,
+    /// Whether viewers may speak HTTP/3.
+    pub http3: bool,
     /// The oldest TLS that viewers may speak.
     pub minimum_protocol_version: MinimumProtocolVersion,
     /// The certificate of the names that its owner added; none where it has only the name it was given.

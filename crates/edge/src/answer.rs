@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::origin::{WantedPage, send_error_page};
 use crate::pipeline::{BrokenOff, ViewerSide};
 use crate::request_id::RequestId;
-use crate::response_headers::{Timing, applied_headers};
+use crate::response_headers::{Timing, alternative_service, applied_headers};
 use crate::thread::Thread;
 use crate::transcript::Transcript;
 use crate::viewer::{
@@ -187,6 +187,8 @@ impl EdgeAnswer {
             request_id: id.as_str(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
+            alternative_service: request
+                .and_then(|request| alternative_service(thread, distribution, request)),
             headers: headers_of_answer(thread, distribution, request, &id),
         };
         let fields: [(&str, &[u8]); 3] =

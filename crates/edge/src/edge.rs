@@ -20,13 +20,14 @@ use crate::addresses::ViewerAddresses;
 use crate::egress::OriginAccess;
 use crate::geo_database::GeoDatabase;
 use crate::limits::{ADDRESS_CONNECTIONS_MAX, MEMORY_BYTES_DEFAULT, STOP_TIME_MAX, THREADS_MAX};
-use crate::listener::ListenOn;
+use crate::listener::{BindError, Bound, ListenOn};
 use crate::load::Load;
 use crate::metrics::Metrics;
 use crate::origin::{OriginRoots, Origins};
 use crate::preparation::{self, Preparation, Prepared};
+use crate::quic::{Quic, QuicListener, QuicSetupError};
 use crate::shared::{AppliedRevisions, Phase};
-use crate::thread::{self, Common, Listener, Thread};
+use crate::thread::{self, Common, Listener, Thread, ThreadListeners};
 use crate::tls::ViewerTls;
 
 /// What an edge needs to know before it starts.
@@ -36,6 +37,8 @@ pub struct EdgeSettings {
     pub http: Vec<ListenOn>,
     /// Where HTTPS is spoken; needs `tls`.
     pub https: Vec<ListenOn>,
+    /// Whether HTTP/3 is spoken, too: by UDP on the same ports, but for sockets that were passed.
+    pub http3: bool,
     /// TLS towards viewers.
     pub tls: Option<ViewerTls>,
     /// How many threads serve.
@@ -86,6 +89,17 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// An address cannot be had for UDP.
+    #[error("{address} cannot be listened on for HTTP/3, by UDP")]
+    ListenUdp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// QUIC cannot be spoken.
+    #[error("HTTP/3 cannot be served")]
+    Quic(#[from] QuicSetupError),
     /// HTTPS without a certificate.
     #[error("HTTPS listeners need a certificate")]
     HttpsWithoutTls,
@@ -152,9 +166,14 @@ impl Edge {
         if !settings.https.is_empty() && settings.tls.is_none() {
             return Err(StartError::HttpsWithoutTls);
         }
-        let mut listeners: Vec<Vec<Listener>> = (0..threads).map(|_| Vec::new()).collect();
-        let clear = bind_all(&settings.http, Scheme::Http, &mut listeners)?;
-        let secure = bind_all(&settings.https, Scheme::Https, &mut listeners)?;
+        let mut listeners: Vec<ThreadListeners> = (0..threads).map(|_| ThreadListeners::default()).collect();
+        let clear = bind_all(&settings.http, Scheme::Http, false, &mut listeners)?;
+        let secure = bind_all(&settings.https, Scheme::Https, settings.http3, &mut listeners)?;
+        let http3_port = listeners.first().and_then(|listeners| listeners.http3_port);
+        let quic = match &settings.tls {
+            Some(tls) if http3_port.is_some() => Some(Quic::new(tls)?),
+            _ => None,
+        };
 
         let metrics = Metrics::default();
         let access_log = AccessLog::start(settings.access_log, metrics.access_log_counters())?;
@@ -168,6 +187,8 @@ impl Edge {
             via_id: settings.via_id,
             pop: settings.pop,
             https_port: secure.first().map(SocketAddr::port),
+            alternative_service: http3_port.map(alternative_service),
+            quic,
             tls: settings.tls,
             accept_unenforced: settings.accept_unenforced,
             applied: AppliedRevisions::new(threads),
@@ -322,7 +343,7 @@ impl Edge {
 /// What a thread is made of.
 struct ThreadParts {
     number: usize,
-    listeners: Vec<Listener>,
+    listeners: ThreadListeners,
     common: Arc<Common>,
     origin_access: Arc<OriginAccess>,
     origin_roots: OriginRoots,
@@ -330,22 +351,44 @@ struct ThreadParts {
     memory_bytes_max: usize,
 }
 
+/// RFC 7838 section 3: the same host on that port, remembered for a day, which is what CloudFront says.
+fn alternative_service(port: u16) -> String {
+    format!("h3=\":{port}\"; ma=86400")
+}
+
 fn bind_all(
     listen_on: &[ListenOn],
     scheme: Scheme,
-    listeners: &mut [Vec<Listener>],
+    with_udp: bool,
+    listeners: &mut [ThreadListeners],
 ) -> Result<Vec<SocketAddr>, StartError> {
     let mut bound = Vec::with_capacity(listen_on.len());
     for place in listen_on {
-        let (address, sockets) = place
-            .bind(listeners.len())
-            .map_err(|source| StartError::Listen { address: place.address(), source })?;
-        for (of_thread, socket) in listeners.iter_mut().zip(sockets) {
-            of_thread.push(Listener { socket, scheme, outlives_us: place.outlives_us() });
+        let Bound { address, tcp, udp } = bind(place, with_udp, listeners.len())?;
+        for (of_thread, socket) in listeners.iter_mut().zip(tcp) {
+            of_thread.tcp.push(Listener { socket, scheme, outlives_us: place.outlives_us() });
+        }
+        for (of_thread, listener) in listeners.iter_mut().zip(QuicListener::of_threads(udp)) {
+            of_thread.quic.push(listener);
+            of_thread.http3_port.get_or_insert(address.port());
         }
         bound.push(address);
     }
     Ok(bound)
+}
+
+fn bind(place: &ListenOn, with_udp: bool, threads: usize) -> Result<Bound, StartError> {
+    let address = place.address();
+    let bound = if with_udp {
+        place.bind_with_udp(threads)
+    } else {
+        let bound = place.bind(threads).map_err(BindError::Tcp);
+        bound.map(|(address, tcp)| Bound { address, tcp, udp: Vec::new() })
+    };
+    bound.map_err(|error| match error {
+        BindError::Tcp(source) => StartError::Listen { address, source },
+        BindError::Udp(source) => StartError::ListenUdp { address, source },
+    })
 }
 
 #[cfg(test)]

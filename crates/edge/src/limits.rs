@@ -12,8 +12,7 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const ADDRESS_CONNECTIONS_MAX: usize = 2048;
 
 /// Connections of one address beyond which each of them has [`HURRIED_TIME_MAX`] for a head, for a stretch
-/// of a body, and for what it is sent. (Not for a body of unknown length over HTTP/2: that may be a conversation,
-/// as gRPC has them, and its streams have a limit of their own.) Nobody is slow in all of them by chance.
+/// of a body whose length it has declared, and for what it is sent. Nobody is slow in all of them by chance.
 pub const ADDRESS_CONNECTIONS_PATIENT: usize = 256;
 
 /// Connections that an address must be down to again before it is no longer hurried; otherwise the last of
@@ -23,14 +22,6 @@ pub const ADDRESS_CONNECTIONS_CALM: usize = 16;
 /// HTTP/2 streams that one address may have at once, where its connections may not be more; beyond them
 /// a stream gets 503. A stream costs as much as a connection, and 128 of them come cheaply in one.
 pub const ADDRESS_STREAMS_MIN: usize = 256;
-
-/// TLS handshakes in progress of one address beyond which more of them wait for those of all other addresses.
-/// A browser opens six connections to a host.
-pub const ADDRESS_HANDSHAKES_PATIENT: usize = 16;
-
-/// TLS handshakes that wait for their turn on one thread, beyond which new connections are closed at once. At some
-/// 300 µs each a thread needs more than a second for so many, and viewers have given up soon after.
-pub const HANDSHAKES_WAITING_MAX: usize = 4096;
 
 /// How long a viewer may take where it has reason to be quick: twice what loses nobody on a mobile network
 /// that works.
@@ -171,6 +162,44 @@ pub const HTTP2_RESET_STREAMS_MAX: usize = 64;
 
 /// How long such streams are remembered.
 pub const HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
+
+/// Streams in one direction that a viewer may have open on one HTTP/3 connection: its control stream, two for
+/// QPACK, and a few of extensions, each of which is refused (RFC 9114 section 6.2 wants room for three).
+pub const HTTP3_STREAMS_OF_ONE_DIRECTION_MAX: u32 = 8;
+
+/// Bytes of all responses of one HTTP/3 connection that are on their way or wait, since it is not the kernel that
+/// keeps what has to be sent again: at 100 ms round-trip time 10 MB/s.
+pub const HTTP3_OUTGOING_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a QUIC connection may be without a packet from the viewer before it is gone.
+pub const QUIC_SILENCE_MAX: Duration = Duration::from_mins(1);
+
+/// How often the edge asks a viewer that says nothing whether it is there, so that a response that takes long
+/// outlives [`QUIC_SILENCE_MAX`], and NATs, which forget UDP after 30 s (RFC 4787 section 4.3), keep the way open.
+pub const QUIC_KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// QUIC handshakes on one thread beyond which viewers must prove their address before one begins (Retry, RFC 9000
+/// section 8.1.2): a handshake costs a signature, and whoever forges addresses makes thousands.
+pub const QUIC_HANDSHAKES_UNPROVEN_MAX: usize = 64;
+
+/// QUIC connections that wait for the thread to look at them; others are refused. It looks at once.
+pub const QUIC_INCOMING_MAX: usize = 1024;
+
+/// Bytes beyond the first packet that are kept of each of them: the rest of a ClientHello.
+pub const QUIC_INCOMING_BYTES_MAX: u64 = 8 * 1024;
+
+/// Reads of datagrams that wait to be passed on to one thread, of up to 64 KiB; others are dropped. Only viewers
+/// that have moved to another network send any.
+pub const QUIC_FORWARDED_MAX: usize = 64;
+
+/// Reads of nothing but other threads' datagrams before others have their turn.
+pub const QUIC_FORWARDING_ROUNDS_MAX: usize = 8;
+
+/// What may wait in the kernel to be read from a UDP socket: a few milliseconds of a fast network.
+pub const QUIC_SOCKET_BYTES: usize = 1024 * 1024;
+
+/// Ports that are tried until one is free for TCP and UDP alike, where any would do.
+pub const PORTS_TRIED_MAX: usize = 16;
 
 /// How long an address of an origin may be silent before the next one is tried beside it, within one
 /// attempt: RFC 8305 section 5 recommends this much.

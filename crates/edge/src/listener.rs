@@ -1,13 +1,13 @@
 //! Listening sockets: one per thread and address, all on the same port; or clones of one that the
-//! process was given.
+//! process was given. Where HTTP/3 is spoken each of the former has a UDP socket beside it, on the same port.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::limits::{LISTEN_BACKLOG, VIEWER_UNSENT_BYTES_MAX};
+use crate::limits::{LISTEN_BACKLOG, PORTS_TRIED_MAX, QUIC_SOCKET_BYTES, VIEWER_UNSENT_BYTES_MAX};
 
 /// Where viewers connect.
 #[derive(Clone, Debug)]
@@ -38,11 +38,46 @@ impl ListenOn {
         }
     }
 
+    /// As [`bind`](Self::bind), with a UDP socket for each thread on the same port. There are none beside a socket
+    /// that was passed: who passes it has the right to the port, and perhaps we have not.
+    pub(crate) fn bind_with_udp(&self, threads: usize) -> Result<Bound, BindError> {
+        let Self::Address(address) = self else {
+            let (address, tcp) = self.bind(threads).map_err(BindError::Tcp)?;
+            return Ok(Bound { address, tcp, udp: Vec::new() });
+        };
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let (bound, tcp) = bind(*address, threads).map_err(BindError::Tcp)?;
+            match (0..threads).map(|_| bind_udp(bound)).collect() {
+                Ok(udp) => return Ok(Bound { address: bound, tcp, udp }),
+                // The port was picked for TCP, and somebody has it for UDP.
+                Err(_) if address.port() == 0 && tried < PORTS_TRIED_MAX => {}
+                Err(error) => return Err(BindError::Udp(error)),
+            }
+        }
+    }
+
     /// Whether the socket goes on listening when this process is gone, so that connections that wait in
     /// it are the successor's.
     pub(crate) fn outlives_us(&self) -> bool {
         matches!(self, Self::Socket(_))
     }
+}
+
+/// The sockets of an address, one of each for each thread.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    pub(crate) address: SocketAddr,
+    pub(crate) tcp: Vec<TcpListener>,
+    pub(crate) udp: Vec<UdpSocket>,
+}
+
+/// Which port is not to be had.
+#[derive(Debug)]
+pub(crate) enum BindError {
+    Tcp(io::Error),
+    Udp(io::Error),
 }
 
 impl From<SocketAddr> for ListenOn {
@@ -113,6 +148,17 @@ fn bind_one(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    // The kernel gives what `net.core.rmem_max` and `wmem_max` let it; less loses packets under load, not viewers.
+    let _ = socket.set_recv_buffer_size(QUIC_SOCKET_BYTES);
+    let _ = socket.set_send_buffer_size(QUIC_SOCKET_BYTES);
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
 fn prepare(socket: &Socket) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     // Accepted connections inherit what follows. A viewer that does not read is noticed, and holds little,
@@ -145,6 +191,21 @@ mod tests {
         let (bound, listeners) = passed.bind(3).unwrap();
         assert_eq!((bound, listeners.len()), (address, 3));
         assert!(listeners.iter().all(|listener| listener.local_addr().unwrap() == address));
+    }
+
+    #[test]
+    fn every_thread_has_a_udp_socket_on_the_port_too() {
+        let bound = ListenOn::Address(ANY.into()).bind_with_udp(2).unwrap();
+        assert_eq!((bound.tcp.len(), bound.udp.len()), (2, 2));
+        assert!(bound.udp.iter().all(|socket| socket.local_addr().unwrap() == bound.address));
+    }
+
+    #[test]
+    fn a_udp_port_that_is_taken_is_told_apart() {
+        let taken = UdpSocket::bind(SocketAddr::from(ANY)).unwrap();
+        let listen_on = ListenOn::Address(taken.local_addr().unwrap());
+        let refused = listen_on.bind_with_udp(1).unwrap_err();
+        assert!(matches!(refused, BindError::Udp(_)), "{refused:?}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::access_log::AccessLogCounters;
 use crate::limits::METRICS_DISTRIBUTIONS_MAX;
 use crate::load::Load;
 use crate::tls::TlsVersion;
-use crate::viewer::Http2Misconduct;
+use crate::viewer::{Http2Misconduct, Http3Misconduct};
 use cell::{Count, Histogram, micros};
 use exposition::render;
 
@@ -134,12 +134,10 @@ pub(crate) enum Shed {
     Address,
     /// What connections hold is as much as they may.
     Memory,
-    /// As many TLS handshakes wait for their turn as can have any.
-    Handshakes,
 }
 
 impl Shed {
-    const ALL: [Self; 4] = [Self::Thread, Self::Address, Self::Memory, Self::Handshakes];
+    const ALL: [Self; 3] = [Self::Thread, Self::Address, Self::Memory];
 
     /// A word for metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
@@ -147,7 +145,6 @@ impl Shed {
             Self::Thread => "thread",
             Self::Address => "address",
             Self::Memory => "memory",
-            Self::Handshakes => "handshakes",
         }
     }
 }
@@ -212,6 +209,16 @@ impl ThreadMetrics {
     /// Counts an HTTP/2 connection that the viewer's conduct ended.
     pub(crate) fn http2_misconduct(&self, what: Http2Misconduct) {
         self.of.counts.http2_misconduct[what as usize].add(1);
+    }
+
+    /// Counts an HTTP/3 stream that was answered with 503.
+    pub(crate) fn http3_stream_shed(&self, why: Shed) {
+        self.of.counts.http3_streams_shed[why as usize].add(1);
+    }
+
+    /// Counts an HTTP/3 connection that the viewer's conduct ended.
+    pub(crate) fn http3_misconduct(&self, what: Http3Misconduct) {
+        self.of.counts.http3_misconduct[what as usize].add(1);
     }
 
     /// States what this thread's connections hold, and may.
@@ -321,6 +328,8 @@ struct ThreadCounts {
     connections_shed: [Count; Shed::ALL.len()],
     streams_shed: [Count; Shed::ALL.len()],
     http2_misconduct: [Count; Http2Misconduct::ALL.len()],
+    http3_streams_shed: [Count; Shed::ALL.len()],
+    http3_misconduct: [Count; Http3Misconduct::ALL.len()],
     memory_held: Count,
     memory_max: Count,
     tls_handshakes: [Count; 4],
@@ -463,6 +472,8 @@ mod tests {
         thread.connection_shed(Shed::Address);
         thread.stream_shed(Shed::Memory);
         thread.http2_misconduct(Http2Misconduct::Resets);
+        thread.http3_stream_shed(Shed::Address);
+        thread.http3_misconduct(Http3Misconduct::Protocol);
         thread.memory(&Load::new(1 << 30));
         thread.origin_connection_reused();
         for kind in OriginErrorKind::ALL {
@@ -482,6 +493,8 @@ mod tests {
                 "mantlet_viewer_connections_shed_total{reason=\"memory\"} 0",
                 "mantlet_http2_streams_shed_total{reason=\"memory\"} 1",
                 "mantlet_http2_connections_ended_total{reason=\"resets\"} 1",
+                "mantlet_http3_streams_shed_total{reason=\"address\"} 1",
+                "mantlet_http3_connections_ended_total{reason=\"protocol\"} 1",
                 "mantlet_connection_memory_max_bytes 1073741824",
                 "mantlet_origin_connections_reused_total 1",
                 "mantlet_snapshot_revision 9",

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use behavior::{AppliedHeaders, HeadersRequest, ServerTiming, UpstreamTiming};
-use edge_config::LinkedCacheBehavior;
+use behavior::{AppliedHeaders, HeadersRequest, HttpVersion, Scheme, ServerTiming, UpstreamTiming};
+use edge_config::{LinkedCacheBehavior, LinkedDistribution};
 
 use crate::request_id::RequestId;
 use crate::thread::Thread;
@@ -33,4 +33,15 @@ pub(crate) fn applied_headers<'a>(
     let pop = &thread.common.pop;
     let server_timing = ServerTiming { upstream, pop, request_id: id.as_str(), downstream_first_byte };
     Some(AppliedHeaders::new(policy, asked, id.sample(), server_timing))
+}
+
+/// What `Alt-Svc` says where the distribution speaks HTTP/3 and this viewer could, and does not.
+pub(crate) fn alternative_service<'a>(
+    thread: &'a Thread,
+    distribution: Option<&LinkedDistribution>,
+    request: &ViewerRequest<'_>,
+) -> Option<&'a str> {
+    distribution.filter(|distribution| distribution.http3)?;
+    let could_speak_it = request.peer.scheme == Scheme::Https && request.version != HttpVersion::Http3;
+    thread.common.alternative_service.as_deref().filter(|_| could_speak_it)
 }

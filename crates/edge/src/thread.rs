@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::{Deref, DerefMut};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -15,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use behavior::Scheme;
 use edge_config::LinkedDistribution;
 use http1::{RequestHead, ResponseHead};
+use quinn::{Endpoint, Incoming};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
@@ -22,19 +24,20 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use crate::access_log::ThreadLog;
 use crate::addresses::{AddressConnection, ViewerAddresses};
 use crate::geo_database::GeoDatabase;
-use crate::handshake_turns::HandshakeTurns;
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, REMEMBERED_HOSTS_MAX};
+use crate::limits::{
+    ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, QUIC_HANDSHAKES_UNPROVEN_MAX, REMEMBERED_HOSTS_MAX,
+};
 use crate::load::Load;
 use crate::metrics::{Shed, ThreadMetrics};
 use crate::origin::Origins;
 use crate::preparation::Prepared;
+use crate::quic::{Quic, QuicListener};
 use crate::request_id::RequestIds;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::tls::ViewerTls;
 use crate::viewer;
 
 /// What all threads have in common and never changes.
-#[derive(Debug)]
 pub(crate) struct Common {
     /// The edge's name in `Via`.
     pub(crate) via_id: String,
@@ -42,6 +45,10 @@ pub(crate) struct Common {
     pub(crate) pop: String,
     /// The port that redirects lead to.
     pub(crate) https_port: Option<u16>,
+    /// What `Alt-Svc` says of HTTP/3, where that is spoken.
+    pub(crate) alternative_service: Option<String>,
+    /// QUIC towards viewers, where HTTP/3 is spoken.
+    pub(crate) quic: Option<Quic>,
     /// TLS towards viewers, where there is any.
     pub(crate) tls: Option<ViewerTls>,
     /// Whether settings that restrict access are ignored where this edge cannot enforce them.
@@ -50,6 +57,15 @@ pub(crate) struct Common {
     pub(crate) applied: AppliedRevisions,
     /// How much each viewer address has.
     pub(crate) addresses: Arc<ViewerAddresses>,
+}
+
+/// Where a thread's connections come from.
+#[derive(Debug, Default)]
+pub(crate) struct ThreadListeners {
+    pub(crate) tcp: Vec<Listener>,
+    pub(crate) quic: Vec<QuicListener>,
+    /// The port of the first of the latter.
+    pub(crate) http3_port: Option<u16>,
 }
 
 /// A listening socket and what is spoken on it.
@@ -69,7 +85,6 @@ pub(crate) struct Thread {
     pub(crate) metrics: ThreadMetrics,
     pub(crate) ids: RequestIds,
     pub(crate) load: Rc<Load>,
-    pub(crate) handshakes: HandshakeTurns,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
     prepared: RefCell<Prepared>,
@@ -96,7 +111,6 @@ impl Thread {
             metrics,
             ids: RequestIds::new(),
             load: Rc::new(load),
-            handshakes: HandshakeTurns::default(),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
             prepared: RefCell::default(),
@@ -116,15 +130,21 @@ impl Thread {
     pub(crate) async fn run(
         self: Rc<Self>,
         number: usize,
-        listeners: Vec<Listener>,
+        listeners: ThreadListeners,
         snapshots: watch::Receiver<Prepared>,
         mut phases: watch::Receiver<Phase>,
         drained: oneshot::Sender<()>,
     ) -> io::Result<()> {
         let mut tasks = JoinSet::new();
-        for listener in listeners {
+        for listener in listeners.tcp {
             let socket = tokio::net::TcpListener::from_std(listener.socket)?;
             tasks.spawn_local(Rc::clone(&self).accept(socket, listener.scheme, listener.outlives_us));
+        }
+        for listener in listeners.quic {
+            if let Some(quic) = &self.common.quic {
+                let endpoint = quic.endpoint(number, listener)?;
+                tasks.spawn_local(Rc::clone(&self).accept_quic(endpoint));
+            }
         }
         tasks.spawn_local(Rc::clone(&self).follow(number, snapshots));
         tasks.spawn_local(self.origins.clone().look_after_idle_connections());
@@ -228,36 +248,85 @@ impl Thread {
         .await
     }
 
-    fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        let of_address = match self.admit(address.ip(), scheme) {
-            Ok(admitted) => admitted,
-            Err(shed) => {
-                self.metrics.connection_shed(shed);
-                return tracing::debug!(reason = shed.as_str(), "A connection was closed at once");
+    /// Takes QUIC connections on, until draining has begun and those that are there have ended.
+    async fn accept_quic(self: Rc<Self>, endpoint: Endpoint) {
+        let registration = self.register().await;
+        let handshakes = Rc::new(Cell::new(0));
+        loop {
+            let mut accepting = pin!(endpoint.accept());
+            let next = poll_fn(|context| match accepting.as_mut().poll(context) {
+                Poll::Pending if self.is_draining() => Poll::Ready(None),
+                polled => polled,
+            });
+            match next.await {
+                Some(incoming) if !self.is_draining() => self.begin_quic(incoming, &handshakes),
+                Some(incoming) => incoming.refuse(),
+                None => break,
             }
+        }
+        endpoint.set_server_config(None);
+        endpoint.wait_idle().await;
+        drop(registration);
+    }
+
+    fn begin_quic(self: &Rc<Self>, incoming: Incoming, handshakes: &Rc<Cell<usize>>) {
+        let Some(quic) = &self.common.quic else { return };
+        if handshakes.get() >= QUIC_HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
+            // It fails only for addresses that are proven.
+            let _ = incoming.retry();
+            return;
+        }
+        let address = incoming.remote_address();
+        let Some(of_address) = self.admit_or_count(address) else { return incoming.refuse() };
+        let connecting = match incoming.accept_with(Arc::new(quic.server_config(self.prepared()))) {
+            Ok(connecting) => connecting,
+            Err(error) => return tracing::debug!(%error, "A viewer does not speak QUIC"),
         };
+        let counted = Handshake::new(handshakes);
+        self.spawn_connection(async move |thread| {
+            viewer::serve_quic(&thread, connecting, counted, address, of_address).await;
+        });
+    }
+
+    fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
+        let Some(of_address) = self.admit_or_count(address) else { return };
+        self.spawn_connection(async move |thread| {
+            viewer::serve(&thread, stream, address, of_address, scheme).await;
+        });
+    }
+
+    /// Serves a connection in a task of its own, counted in every way.
+    fn spawn_connection(self: &Rc<Self>, serve: impl AsyncFnOnce(Rc<Self>) + 'static) {
         let thread = Rc::clone(self);
         let held = self.load.connection();
         self.metrics.memory(&self.load);
         spawn_local(async move {
             let _registration = thread.register().await;
             let _counted = thread.metrics.viewer_connection();
-            viewer::serve(&thread, stream, address, of_address, scheme).await;
+            serve(Rc::clone(&thread)).await;
             drop(held);
             thread.metrics.memory(&thread.load);
         });
     }
 
+    fn admit_or_count(&self, address: SocketAddr) -> Option<AddressConnection> {
+        match self.admit(address.ip()) {
+            Ok(admitted) => Some(admitted),
+            Err(shed) => {
+                self.metrics.connection_shed(shed);
+                tracing::debug!(reason = shed.as_str(), "A connection was closed at once");
+                None
+            }
+        }
+    }
+
     /// Takes a connection on, as long as there is room for it.
-    fn admit(&self, address: IpAddr, scheme: Scheme) -> Result<AddressConnection, Shed> {
+    fn admit(&self, address: IpAddr) -> Result<AddressConnection, Shed> {
         if self.connections.borrow().len() >= CONNECTIONS_MAX {
             return Err(Shed::Thread);
         }
         if self.load.is_full() {
             return Err(Shed::Memory);
-        }
-        if scheme == Scheme::Https && self.handshakes.are_full() {
-            return Err(Shed::Handshakes);
         }
         self.common.addresses.admit(address).ok_or(Shed::Address)
     }
@@ -320,6 +389,22 @@ async fn panic_with(tasks: &mut JoinSet<()>) -> Infallible {
         }
     }
     std::future::pending().await
+}
+
+/// A QUIC handshake, counted for as long as it takes.
+pub(crate) struct Handshake(Rc<Cell<usize>>);
+
+impl Handshake {
+    fn new(all: &Rc<Cell<usize>>) -> Self {
+        all.set(all.get() + 1);
+        Self(Rc::clone(all))
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A task that draining waits for.

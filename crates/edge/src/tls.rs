@@ -4,15 +4,16 @@
 //! A name that a distribution's owner added gets the distribution's own certificate; every other name,
 //! the ones that distributions are given included, gets the suffix's.
 //!
-//! What is negotiated depends on the certificate, on the distribution's security policy and on whether it
-//! speaks HTTP/2, and on nothing else. There is one `ServerConfig` for each such
+//! What is negotiated depends on the certificate, on the distribution's security policy and on which versions
+//! of HTTP it speaks, and on nothing else. There is one `ServerConfig` for each such
 //! combination, made once and shared by all threads. Each owns the keys of its session tickets (fresh
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
-pub(crate) mod client_hello;
+mod client_hello;
 mod fingerprint;
 mod opened;
+mod quic;
 mod security_policy;
 
 use std::io;
@@ -23,7 +24,7 @@ use edge_config::{LinkedDistribution, MinimumProtocolVersion, Snapshot};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{Accepted, Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
+use rustls::{CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
@@ -33,13 +34,14 @@ use tokio_rustls::server::TlsStream;
 pub(crate) use fingerprint::Fingerprints;
 pub(crate) use opened::OpenedCertificates;
 pub use opened::{OpenError, PrivateKeyOpener};
+pub(crate) use quic::{QUIC_VERSION, QuicTls};
 pub(crate) use security_policy::NegotiatedCipher;
 
 use crate::preparation::Prepared;
 
 /// How long a viewer may take from its first byte to the end of the handshake. Slow mobile networks
 /// need about 3 s; longer is a way to hold sockets.
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The most bytes of a ClientHello. Browsers with post-quantum key shares send about 2 KiB; rustls
 /// alone would take 64 KiB from everybody.
@@ -116,6 +118,8 @@ pub(crate) enum Alpn {
     Http1,
     /// `h2`.
     Http2,
+    /// `h3`, within QUIC.
+    Http3,
 }
 
 /// What a handshake was begun with, by the name in the ClientHello.
@@ -130,17 +134,6 @@ pub(crate) struct Terms {
 impl Terms {
     /// Of names that nobody has, and of no name at all.
     const OF_NOBODY: Self = Self { certificate: None, policy: MinimumProtocolVersion::Tls12 };
-
-    /// Those of the name in a ClientHello, in lower case, and whether HTTP/2 is offered with them.
-    ///
-    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
-    /// that a handshake tells nobody which names exist.
-    fn by_name(name: &str, snapshot: &Snapshot) -> (Self, bool) {
-        match snapshot.distribution_by_host(name) {
-            Some(found) if found.enabled => (Self::of(name, found), found.http2),
-            _ => (Self::OF_NOBODY, true),
-        }
-    }
 
     /// Those of one of the distribution's names. The name that it was given stays the suffix's, as with
     /// CloudFront ("Use alternate domain names and HTTPS").
@@ -180,52 +173,15 @@ impl TlsFacts {
     /// Where the viewer named it in the ClientHello only the security policy is asked, which can have
     /// become stricter since; a certificate that was replaced meanwhile breaks no connection.
     pub(crate) fn are_good_for(&self, host: &str, distribution: &LinkedDistribution) -> bool {
+        if self.alpn == Alpn::Http3 && !distribution.http3 {
+            return false;
+        }
         if self.sni.as_deref() == Some(host) {
             let policy = distribution.minimum_protocol_version;
             return security_policy::permits(policy, self.version, self.cipher);
         }
         let terms = Terms::of(host, distribution);
         self.terms.certificate == terms.certificate && self.terms.policy.is_within(terms.policy)
-    }
-}
-
-/// What a handshake would offer, without one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Handshake {
-    /// The name in the ClientHello.
-    pub server_name: Option<String>,
-    /// The id of the certificate that would be shown; none stands for the suffix's.
-    pub certificate: Option<Arc<str>>,
-    /// The security policy in force.
-    pub policy: MinimumProtocolVersion,
-    /// The versions of TLS.
-    pub versions: Vec<&'static str>,
-    /// The cipher suites, as CloudFront names them, by preference.
-    pub cipher_suites: Vec<&'static str>,
-    /// Whether HTTP/2 is offered besides HTTP/1.1.
-    pub http2: bool,
-}
-
-impl Handshake {
-    /// The one that a ClientHello with this name would begin, and its facts if it ended well.
-    pub(crate) fn explain(server_name: Option<&str>, snapshot: &Snapshot) -> (Self, TlsFacts) {
-        let sni = server_name.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
-        let (terms, http2) = Terms::by_name(sni.as_deref().unwrap_or_default(), snapshot);
-        let policy = terms.policy;
-        let offered = security_policy::offered(policy);
-        let handshake = Self {
-            server_name: server_name.map(str::to_owned),
-            certificate: terms.certificate.clone(),
-            policy,
-            versions: security_policy::versions(policy).iter().map(|version| version.as_str()).collect(),
-            cipher_suites: offered.iter().map(|cipher| cipher.name).collect(),
-            http2,
-        };
-        // What every policy has: a version and a cipher suite that the viewer may have negotiated.
-        let (version, cipher) = (TlsVersion::Tls13, NegotiatedCipher::OF_EVERY_POLICY);
-        let facts =
-            TlsFacts { sni, terms, version, cipher, alpn: Alpn::Http1, resumed: false, fingerprints: None };
-        (handshake, facts)
     }
 }
 
@@ -259,44 +215,59 @@ impl ViewerTls {
         previous.next(&self.opener, snapshot)
     }
 
-    /// Performs a viewer's handshake; what is expensive about it waits for `turn`.
-    pub(crate) async fn accept<T>(
+    /// Performs a viewer's handshake.
+    pub(crate) async fn accept(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
-        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared, turn))
+        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared))
             .await
             .map_err(|_| TlsError::TimedOut)?
     }
 
-    async fn accept_without_limit<T>(
+    async fn accept_without_limit(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
-        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let mut recorded = Vec::new();
         let recording = prepared.wants_fingerprints.then_some(&mut recorded);
         let hello = read_client_hello(&viewer, recording).await?;
         let sni = hello.client_hello().server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
-        let fingerprints = Fingerprints::of(&recorded).map(Arc::new);
+        let fingerprints = Fingerprints::of_records(&recorded).map(Arc::new);
         drop(recorded);
         let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
-        let turn = turn.await;
-        // Here the keys are exchanged and the signature is made; the rest waits for the viewer and costs little.
-        let handshake = StartHandshake::from_parts(hello, viewer).into_stream(config);
-        drop(turn);
-        let stream = handshake.await.map_err(misdeed)?;
-        let facts = facts(stream.get_ref().1, sni, terms)?;
+        let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
+        let facts = facts(stream.get_ref().1, sni, terms).ok_or_else(unknown_outcome)?;
         Ok((stream, TlsFacts { fingerprints, ..facts }))
     }
 
+    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
+    /// that a handshake tells nobody which names exist.
     fn select(&self, name: &str, prepared: &Prepared) -> (Arc<ServerConfig>, Terms) {
-        let (terms, http2) = Terms::by_name(name, &prepared.snapshot);
+        match prepared.snapshot.distribution_by_host(name) {
+            Some(found) if found.enabled => {
+                let terms = Terms::of(name, found);
+                let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
+                let configs = own.unwrap_or(&self.suffix).of(terms.policy);
+                let config = if found.http2 { &configs.http2 } else { &configs.http1 };
+                (Arc::clone(config), terms)
+            }
+            _ => (Arc::clone(&self.suffix.of(Terms::OF_NOBODY.policy).http2), Terms::OF_NOBODY),
+        }
+    }
+
+    /// As [`select`](Self::select), for QUIC: none for every name whose distribution does not speak HTTP/3, so
+    /// that they all get the same alert.
+    fn select_http3(&self, name: &str, prepared: &Prepared) -> Option<(Arc<ServerConfig>, Terms)> {
+        let found = prepared.snapshot.distribution_by_host(name)?;
+        if !found.enabled || !found.http3 {
+            return None;
+        }
+        let terms = Terms::of(name, found);
         let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
-        (own.unwrap_or(&self.suffix).select(terms.policy, http2), terms)
+        Some((Arc::clone(&own.unwrap_or(&self.suffix).of(terms.policy).http3), terms))
     }
 }
 
@@ -313,6 +284,7 @@ struct CertificateConfigs {
 struct ProtocolConfigs {
     http1: Arc<ServerConfig>,
     http2: Arc<ServerConfig>,
+    http3: Arc<ServerConfig>,
 }
 
 impl CertificateConfigs {
@@ -321,6 +293,7 @@ impl CertificateConfigs {
             Ok(ProtocolConfigs {
                 http1: server_config(certificate, policy, &[b"http/1.1"])?,
                 http2: server_config(certificate, policy, &[b"h2", b"http/1.1"])?,
+                http3: server_config(certificate, policy, &[b"h3"])?,
             })
         };
         Ok(Self {
@@ -330,13 +303,12 @@ impl CertificateConfigs {
         })
     }
 
-    fn select(&self, policy: MinimumProtocolVersion, http2: bool) -> Arc<ServerConfig> {
-        let configs = match policy {
+    fn of(&self, policy: MinimumProtocolVersion) -> &ProtocolConfigs {
+        match policy {
             MinimumProtocolVersion::Tls12 => &self.tls12,
             MinimumProtocolVersion::Tls12Of2025 => &self.tls12_of_2025,
             MinimumProtocolVersion::Tls13 => &self.tls13,
-        };
-        Arc::clone(if http2 { &configs.http2 } else { &configs.http1 })
+        }
     }
 }
 
@@ -350,8 +322,6 @@ fn server_config(
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificate.clone()));
-    // The policy's order decides, not the viewer's, whom somebody may have talked into less.
-    config.ignore_client_order = true;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
     // Tickets keep sessions with the viewers; nothing is kept here.
@@ -468,17 +438,22 @@ fn misdeed(error: io::Error) -> TlsError {
     }
 }
 
-fn facts(connection: &ServerConnection, sni: Option<Arc<str>>, terms: Terms) -> Result<TlsFacts, TlsError> {
-    let suite = connection.negotiated_cipher_suite().map(|suite| suite.suite());
-    let (Some(version), Some(cipher)) =
-        (connection.protocol_version().and_then(version), suite.and_then(NegotiatedCipher::new))
-    else {
-        // Nothing else is configured, so nothing else can have been negotiated.
-        return Err(TlsError::Refused(rustls::Error::HandshakeNotComplete));
+/// What a handshake settled; none before its end.
+fn facts(connection: &CommonState, sni: Option<Arc<str>>, terms: Terms) -> Option<TlsFacts> {
+    let version = connection.protocol_version().and_then(version)?;
+    let cipher = NegotiatedCipher::new(connection.negotiated_cipher_suite()?.suite())?;
+    let alpn = match connection.alpn_protocol() {
+        Some(b"h2") => Alpn::Http2,
+        Some(b"h3") => Alpn::Http3,
+        _ => Alpn::Http1,
     };
-    let alpn = if connection.alpn_protocol() == Some(b"h2") { Alpn::Http2 } else { Alpn::Http1 };
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
-    Ok(TlsFacts { sni, terms, version, cipher, alpn, resumed, fingerprints: None })
+    Some(TlsFacts { sni, terms, version, cipher, alpn, resumed, fingerprints: None })
+}
+
+/// Nothing else is configured than what has a name, so nothing else can have been negotiated.
+fn unknown_outcome() -> TlsError {
+    TlsError::Refused(rustls::Error::HandshakeNotComplete)
 }
 
 fn version(negotiated: ProtocolVersion) -> Option<TlsVersion> {

@@ -207,6 +207,7 @@ impl Transcript<'_> {
             protocol_version: match request.map(|request| request.version) {
                 Some(HttpVersion::Http10) => CsProtocolVersion::Http10,
                 Some(HttpVersion::Http2) => CsProtocolVersion::Http2,
+                Some(HttpVersion::Http3) => CsProtocolVersion::Http3,
                 Some(HttpVersion::Http11) | None => CsProtocolVersion::Http11,
             },
             time_to_first_byte: self.first_byte_at.map(|at| at - self.received_at),

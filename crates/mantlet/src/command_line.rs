@@ -92,6 +92,12 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "ADDR", env = "MANTLET_HTTPS", default_value = "127.0.0.1:8443", value_parser = address)]
     pub(crate) https: SocketAddr,
 
+    /// Whether viewers with TLS may speak HTTP/3, by UDP on the port of --https.
+    ///
+    /// They do where the HttpVersion of a distribution says so. `off` leaves the UDP port to others.
+    #[arg(long, value_enum, env = "MANTLET_HTTP3", default_value_t = SwitchFlag::On)]
+    pub(crate) http3: SwitchFlag,
+
     /// Where AWS clients connect; also /healthz and /metrics.
     ///
     /// On any address but loopback it needs --api-certificate and --api-key.
@@ -297,14 +303,8 @@ pub(crate) struct ExplainFlags {
     #[arg(short = 'd', long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// From where the viewer connects: ADDRESS or ADDRESS:PORT
-    #[arg(long, visible_alias = "viewer-address", value_name = "ADDR", default_value = "192.0.2.1:50000", value_parser = viewer)]
+    #[arg(long, value_name = "ADDR", default_value = "192.0.2.1:50000", value_parser = viewer)]
     pub(crate) from: SocketAddr,
-    /// The name in the viewer's TLS handshake; the URL's host unless given, none where it is empty
-    #[arg(long, value_name = "NAME")]
-    pub(crate) tls_server_name: Option<String>,
-    /// A database of addresses (.mmdb), as `mantlet run` has it: it tells where the viewer is. Repeat it for several.
-    #[arg(long, value_name = "FILE", env = "MANTLET_GEO_DATABASE", value_delimiter = ',')]
-    pub(crate) geo_database: Vec<PathBuf>,
     /// The version of HTTP that the viewer speaks
     #[arg(long, value_enum, default_value_t = AskedHttpVersion::Http11)]
     pub(crate) http_version: AskedHttpVersion,
@@ -325,18 +325,14 @@ impl ExplainFlags {
 
 const EXPLAIN_EXAMPLES: &str = "\
 It needs no running process and connects to nobody: the functions of the edge are asked about the stored configuration.
-What TLS offers, which distribution and cache behavior, whether the edge answers by itself and why, and otherwise every
-header that the origin gets (and the second origin of a group), with what decides on it: a policy, an origin custom
-header, the edge. Whatever the viewer sends and the origin does not get is listed too, and so is what the viewer gets of
-an empty answer, and which errors custom error pages replace. <request-id>, <edge>, <location> and <date> stand for what
-differs each time.
+Which distribution and cache behavior, whether the edge answers by itself and why, and otherwise every header that the
+origin gets, with what decides on it: a policy, an origin custom header, the edge. Whatever the viewer sends and the
+origin does not get is listed too. <request-id> and <edge> stand for what differs each time.
 
 Examples:
   mantlet explain https://api.example.com/orders?page=2
   mantlet explain https://api.example.com/orders -X DELETE -H 'Authorization: Bearer x' -H 'Cookie: a=1'
   mantlet explain https://api.example.com/upload -d picture.jpg --http-version 2
-  mantlet explain https://api.example.com/ --tls-server-name www.example.com
-  mantlet explain https://api.example.com/ --viewer-address 81.2.69.142 --geo-database GeoLite2-Country.mmdb
   mantlet explain http://api.example.com/x/../admin --json | jq .outcome";
 
 /// A version of HTTP that a viewer speaks.
@@ -348,6 +344,8 @@ pub(crate) enum AskedHttpVersion {
     Http11,
     #[value(name = "2")]
     Http2,
+    #[value(name = "3")]
+    Http3,
 }
 
 impl From<AskedHttpVersion> for behavior::HttpVersion {
@@ -356,6 +354,7 @@ impl From<AskedHttpVersion> for behavior::HttpVersion {
             AskedHttpVersion::Http10 => Self::Http10,
             AskedHttpVersion::Http11 => Self::Http11,
             AskedHttpVersion::Http2 => Self::Http2,
+            AskedHttpVersion::Http3 => Self::Http3,
         }
     }
 }
@@ -689,6 +688,12 @@ pub(crate) struct LogFlags {
     /// How to log
     #[arg(long, global = true, display_order = 101, value_enum, env = "MANTLET_LOG_FORMAT", default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SwitchFlag {
+    On,
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -12,7 +12,7 @@ use control::{
 };
 use edge::{
     AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, ListenOn, OriginAccess, OriginRoots,
-    PrivateKeyOpener, ServedCertificate, ViewerTls,
+    PrivateKeyOpener, ServedCertificate, StartError, ViewerTls,
 };
 use edge_config::{CloudFrontHeaders, Revision, Snapshot};
 use feed::{Fleet, Following};
@@ -265,6 +265,7 @@ fn start_edge(
     let edge_settings = EdgeSettings {
         http: settings.http.clone(),
         https: settings.https.clone(),
+        http3: settings.http3,
         tls: Some(parts.viewer_tls),
         threads: NonZeroUsize::new(settings.edge_threads).unwrap_or(NonZeroUsize::MIN),
         origin_access: OriginAccess {
@@ -280,7 +281,12 @@ fn start_edge(
         pop: EDGE_LOCATION.to_owned(),
         viewer_limits: settings.viewer_limits,
     };
-    Edge::start(edge_settings, snapshots).context("the edge cannot start")
+    Edge::start(edge_settings, snapshots).map_err(|error| match error {
+        StartError::ListenUdp { address, .. } => {
+            anyhow::Error::new(error).context(cannot_listen_by_udp(address))
+        }
+        other => anyhow::Error::new(other).context("the edge cannot start"),
+    })
 }
 
 /// The edge's threads share their ports, and the kernel would share them with another Mantlet of the same user, too:
@@ -292,6 +298,13 @@ fn check_is_free(flag: &str, listener: &ListenOn) -> Result<()> {
         }
         ListenOn::Address(_) | ListenOn::Socket(_) => Ok(()),
     }
+}
+
+fn cannot_listen_by_udp(address: SocketAddr) -> String {
+    format!(
+        "cannot listen on {address} by UDP, for HTTP/3; stop what listens there, or give another address with \
+         --https, or --http3 off"
+    )
 }
 
 fn cannot_listen(flag: &str, address: SocketAddr) -> String {

@@ -11,7 +11,7 @@ use edge_config::{HostName, HostNameError};
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags};
+use crate::command_line::{AccessLogFormat, AuthFlag, RunFlags, SwitchFlag};
 use crate::explain::AskedUrlError;
 use crate::limits::SUFFIX_BYTES_MAX;
 use crate::machine_memory;
@@ -24,6 +24,7 @@ pub(crate) struct RunSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) http: Vec<ListenOn>,
     pub(crate) https: Vec<ListenOn>,
+    pub(crate) http3: bool,
     pub(crate) api: ListenOn,
     pub(crate) api_certificate: Option<CertificateFiles>,
     pub(crate) domain_suffix: HostName,
@@ -139,6 +140,7 @@ impl RunSettings {
             data_dir: flags.directory.data_dir,
             http,
             https,
+            http3: flags.http3 == SwitchFlag::On,
             api,
             api_certificate,
             domain_suffix: domain_suffix(flags.domain_suffix)?,

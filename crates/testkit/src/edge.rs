@@ -68,6 +68,7 @@ impl TestEdge {
         let mut settings = EdgeSettings {
             http: vec![any.into()],
             https: vec![any.into()],
+            http3: false,
             tls: Some(ViewerTls::new(key).unwrap()),
             threads: NonZeroUsize::MIN,
             origin_access: OriginAccess { allow_private: true, ..OriginAccess::default() },
@@ -156,6 +157,7 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         aliases: Vec::new(),
         enabled: true,
         http2: true,
+        http3: false,
         minimum_protocol_version: MinimumProtocolVersion::Tls12,
         certificate: None,
         geo_restriction: None,

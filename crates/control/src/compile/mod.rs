@@ -44,6 +44,7 @@ pub(crate) fn compile_distribution(
         // none yet. Under its own name it answers nobody.
         enabled: config.enabled && config.staging != Some(true),
         http2: matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3)),
+        http3: matches!(config.http_version, Some(HttpVersion::Http3 | HttpVersion::Http2and3)),
         minimum_protocol_version: compile_minimum_protocol_version(minimum),
         certificate: certificate_id(config).map(str::to_owned),
         geo_restriction: compile_geo_restriction(config)?,

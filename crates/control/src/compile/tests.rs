@@ -90,14 +90,15 @@ fn error_pages_and_the_root_object_become_paths() {
 }
 
 #[test]
-fn the_http_versions_decide_on_http2() {
-    for (version, http2) in [
-        (HttpVersion::Http1_1, false),
-        (HttpVersion::Http2, true),
-        (HttpVersion::Http3, false),
-        (HttpVersion::Http2and3, true),
+fn the_http_versions_decide_on_http2_and_http3() {
+    for (version, http2, http3) in [
+        (HttpVersion::Http1_1, false, false),
+        (HttpVersion::Http2, true, false),
+        (HttpVersion::Http3, false, true),
+        (HttpVersion::Http2and3, true, true),
     ] {
-        assert_eq!(compile(|config| config.http_version = Some(version)).http2, http2, "{version}");
+        let compiled = compile(|config| config.http_version = Some(version));
+        assert_eq!((compiled.http2, compiled.http3), (http2, http3), "{version}");
     }
 }
 

@@ -120,7 +120,7 @@ fn what_is_only_stored_is_named() {
         &["Logging"],
     );
     check(|config| config.price_class = Some(PriceClass::PriceClass100), &["PriceClass"]);
-    check(|config| config.http_version = Some(HttpVersion::Http2and3), &["HttpVersion http3"]);
+    check(|config| config.http_version = Some(HttpVersion::Http2and3), &[]);
     let own = |method| {
         Some(ViewerCertificate {
             acm_certificate_arn: Some("arn".to_owned()),

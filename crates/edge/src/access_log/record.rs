@@ -36,6 +36,8 @@ pub(crate) enum CsProtocolVersion {
     Http11,
     /// HTTP/2.
     Http2,
+    /// HTTP/3.
+    Http3,
 }
 
 impl CsProtocolVersion {
@@ -44,6 +46,7 @@ impl CsProtocolVersion {
             Self::Http10 => "HTTP/1.0",
             Self::Http11 => "HTTP/1.1",
             Self::Http2 => "HTTP/2.0",
+            Self::Http3 => "HTTP/3.0",
         }
     }
 }

@@ -181,16 +181,14 @@ impl<'a> Value<'a> {
         if head.kind != MAP {
             return None;
         }
-        // One allowance for all of them: a walk for each member would be the square of it.
-        let mut allowance = GEO_VALUES_MAX;
         let mut at = head.contents_at;
-        for _ in 0..head.size {
+        for _ in 0..head.size.min(GEO_VALUES_MAX) {
             let key = Self { at, ..self };
-            let value = Self { at: key.end(&mut allowance)?, ..self };
+            let value = Self { at: key.end()?, ..self };
             if key.text() == Some(name) {
                 return Some(value);
             }
-            at = value.end(&mut allowance)?;
+            at = value.end()?;
         }
         None
     }
@@ -261,11 +259,10 @@ impl<'a> Value<'a> {
         Some(Head { kind, size, contents_at: contents_at + bytes })
     }
 
-    /// Where the value ends, with everything in it; none where that is more values than are allowed.
-    fn end(self, allowance: &mut usize) -> Option<usize> {
+    /// Where the value ends, with everything in it.
+    fn end(self) -> Option<usize> {
         let (mut at, mut left) = (self.at, 1_usize);
-        while left > 0 {
-            *allowance = allowance.checked_sub(1)?;
+        for _ in 0..GEO_VALUES_MAX {
             let head = Self { at, ..self }.head()?;
             left -= 1;
             at = head.contents_at;
@@ -275,8 +272,11 @@ impl<'a> Value<'a> {
                 ARRAY => left = left.checked_add(head.size)?,
                 _ => at = at.checked_add(head.size)?,
             }
+            if left == 0 {
+                return Some(at);
+            }
         }
-        Some(at)
+        None
     }
 }
 

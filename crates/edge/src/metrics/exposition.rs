@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use super::cell::{BUCKETS, Count, Histogram};
 use super::{DistributionCounts, HANDSHAKES, OriginErrorKind, STATUS_CLASSES, Shed, ThreadCounts, lock};
 use crate::access_log::AccessLogCounters;
-use crate::viewer::Http2Misconduct;
+use crate::viewer::{Http2Misconduct, Http3Misconduct};
 
 /// Everything that the threads counted.
 pub(super) fn render(threads: &[Arc<ThreadCounts>], access_log: &AccessLogCounters) -> String {
@@ -156,6 +156,24 @@ fn what_was_shed(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
     for what in Http2Misconduct::ALL {
         let ended = sum(threads, |thread| &thread.http2_misconduct[what as usize]);
         page.sample("mantlet_http2_connections_ended_total", &[("reason", what.as_str())], ended);
+    }
+    page.family(
+        "mantlet_http3_streams_shed_total",
+        "counter",
+        "HTTP/3 streams that were answered with 503, and what there was too much of.",
+    );
+    for why in [Shed::Address, Shed::Memory] {
+        let shed = sum(threads, |thread| &thread.http3_streams_shed[why as usize]);
+        page.sample("mantlet_http3_streams_shed_total", &[("reason", why.as_str())], shed);
+    }
+    page.family(
+        "mantlet_http3_connections_ended_total",
+        "counter",
+        "HTTP/3 connections that were ended for what their viewers did.",
+    );
+    for what in Http3Misconduct::ALL {
+        let ended = sum(threads, |thread| &thread.http3_misconduct[what as usize]);
+        page.sample("mantlet_http3_connections_ended_total", &[("reason", what.as_str())], ended);
     }
     page.gauge(
         "mantlet_connection_memory_bytes",

@@ -20,23 +20,47 @@ const SUPPORTED_VERSIONS: u16 = 43;
 /// A ClientHello's lists in the viewer's order, without the values that viewers send to keep servers
 /// tolerant (GREASE, RFC 8701): they are chosen at random.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct ClientHello {
+pub(super) struct ClientHello {
     pub(super) legacy_version: u16,
-    pub(crate) cipher_suites: Vec<u16>,
+    pub(super) cipher_suites: Vec<u16>,
     pub(super) extensions: Vec<u16>,
-    pub(crate) groups: Vec<u16>,
+    pub(super) groups: Vec<u16>,
     pub(super) point_formats: Vec<u8>,
-    pub(crate) signature_algorithms: Vec<u16>,
+    pub(super) signature_algorithms: Vec<u16>,
     pub(super) supported_versions: Vec<u16>,
     /// The first protocol that the viewer offers.
     pub(super) first_protocol: Vec<u8>,
+    /// The host that it names, as it is written there.
+    pub(super) server_name: Option<Vec<u8>>,
 }
+
+/// The length of a message's head (RFC 8446 section 4).
+const MESSAGE_HEAD_BYTES: usize = 4;
+
+/// How many bytes the message at the front of `bytes` has, once that is known. None of it may be anything but a
+/// ClientHello.
+pub(super) fn message_length(bytes: &[u8]) -> Result<Option<usize>, NotClientHello> {
+    let Some((&kind, rest)) = bytes.split_first() else { return Ok(None) };
+    if kind != CLIENT_HELLO {
+        return Err(NotClientHello);
+    }
+    let length = rest.get(..3).map(|length| length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
+    Ok(length.map(|length| MESSAGE_HEAD_BYTES + length))
+}
+
+/// Another message came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotClientHello;
 
 impl ClientHello {
     /// Reads the records of a connection's first bytes; none if they are no whole ClientHello.
-    pub(crate) fn parse(records: &[u8]) -> Option<Self> {
-        let message = handshake_bytes(records);
-        let mut message = Reader(&message);
+    pub(super) fn parse(records: &[u8]) -> Option<Self> {
+        Self::parse_message(&handshake_bytes(records))
+    }
+
+    /// Reads the message itself, which QUIC has without records (RFC 9001 section 4.1.3).
+    pub(super) fn parse_message(message: &[u8]) -> Option<Self> {
+        let mut message = Reader(message);
         if message.number()? != CLIENT_HELLO {
             return None;
         }
@@ -64,6 +88,12 @@ impl ClientHello {
         }
         self.extensions.push(kind);
         match kind {
+            SERVER_NAME => {
+                // RFC 6066 section 3: a list, of which hosts are the one kind that there is.
+                let mut names = contents.prefixed16().unwrap_or(Reader(&[]));
+                let is_host = names.number() == Some(0);
+                self.server_name = names.prefixed16().filter(|_| is_host).map(|name| name.0.to_vec());
+            }
             SUPPORTED_GROUPS => self.groups = contents.prefixed16().map(Reader::numbers).unwrap_or_default(),
             EC_POINT_FORMATS => {
                 self.point_formats = contents.prefixed8().map(|list| list.0.to_vec()).unwrap_or_default();

@@ -14,6 +14,13 @@ const JA4_HASH_CHARACTERS: usize = 12;
 /// "If there's > 99, which there should never be, then output 99."
 const JA4_COUNT_MAX: usize = 99;
 
+/// What TLS came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Tcp,
+    Quic,
+}
+
 /// A viewer's fingerprints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fingerprints {
@@ -24,10 +31,14 @@ pub(crate) struct Fingerprints {
 }
 
 impl Fingerprints {
-    /// Those of a connection's first bytes; none if they are no whole ClientHello.
-    pub(crate) fn of(records: &[u8]) -> Option<Self> {
-        let hello = ClientHello::parse(records)?;
-        Some(Self { ja3: hexadecimal(&Md5::digest(ja3_text(&hello))), ja4: ja4(&hello) })
+    /// Those of a TCP connection's first bytes; none if they are no whole ClientHello.
+    pub(super) fn of_records(records: &[u8]) -> Option<Self> {
+        Some(Self::of(&ClientHello::parse(records)?, Carrier::Tcp))
+    }
+
+    /// Those of what a viewer began with.
+    pub(super) fn of(hello: &ClientHello, carrier: Carrier) -> Self {
+        Self { ja3: hexadecimal(&Md5::digest(ja3_text(hello))), ja4: ja4(hello, carrier) }
     }
 }
 
@@ -45,7 +56,7 @@ fn ja3_text(hello: &ClientHello) -> String {
 }
 
 /// github.com/FoxIO-LLC/ja4, technical_details/JA4.md.
-fn ja4(hello: &ClientHello) -> String {
+fn ja4(hello: &ClientHello, carrier: Carrier) -> String {
     let mut cipher_suites = hello.cipher_suites.clone();
     cipher_suites.sort_unstable();
     let mut extensions: Vec<u16> = hello.own_extensions().collect();
@@ -56,7 +67,11 @@ fn ja4(hello: &ClientHello) -> String {
         of_extensions.push_str(&joined(&hello.signature_algorithms, ",", |number| format!("{number:04x}")));
     }
     format!(
-        "t{version}{host}{cipher_suites:02}{extensions:02}{protocol}_{hash_of_cipher_suites}_{hash_of_extensions}",
+        "{carrier}{version}{host}{cipher_suites:02}{extensions:02}{protocol}_{hash_of_cipher_suites}_{hash_of_extensions}",
+        carrier = match carrier {
+            Carrier::Tcp => 't',
+            Carrier::Quic => 'q',
+        },
         version = ja4_version(hello),
         host = if hello.names_host() { 'd' } else { 'i' },
         cipher_suites = cipher_suites.len().min(JA4_COUNT_MAX),
@@ -188,7 +203,7 @@ mod tests {
     };
 
     fn fingerprints(hello: &Hello<'_>) -> Fingerprints {
-        Fingerprints::of(&hello.records(10_000)).unwrap()
+        Fingerprints::of_records(&hello.records(10_000)).unwrap()
     }
 
     #[test]
@@ -247,24 +262,33 @@ mod tests {
     #[test]
     fn the_records_that_a_message_came_in_do_not_matter() {
         for bytes_each in [1, 2, 7, 100] {
-            assert_eq!(Fingerprints::of(&CHROME.records(bytes_each)), Some(fingerprints(&CHROME)));
+            assert_eq!(Fingerprints::of_records(&CHROME.records(bytes_each)), Some(fingerprints(&CHROME)));
         }
+    }
+
+    /// As the specification has it: only the first letter tells the two apart.
+    #[test]
+    fn b11_ja4_tells_quic_from_tcp() {
+        let hello = ClientHello::parse_message(&CHROME.message()).unwrap();
+        let (over_quic, over_tcp) = (Fingerprints::of(&hello, Carrier::Quic), fingerprints(&CHROME));
+        assert_eq!(over_quic.ja4[1..], over_tcp.ja4[1..]);
+        assert_eq!((&over_quic.ja4[..1], over_quic.ja3), ("q", over_tcp.ja3));
     }
 
     #[test]
     fn what_is_not_whole_has_no_fingerprint() {
         let records = CHROME.records(10_000);
         for end in 0..records.len() {
-            assert_eq!(Fingerprints::of(&records[..end]), None, "{end}");
+            assert_eq!(Fingerprints::of_records(&records[..end]), None, "{end}");
         }
-        assert_eq!(Fingerprints::of(b"GET / HTTP/1.1\r\n\r\n"), None);
+        assert_eq!(Fingerprints::of_records(b"GET / HTTP/1.1\r\n\r\n"), None);
     }
 
     proptest! {
         #[test]
         fn nothing_that_arrives_is_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _ = Fingerprints::of(&bytes);
-            let _ = Fingerprints::of(&[&[22, 3, 1][..], &prefixed16(&bytes)].concat());
+            let _ = Fingerprints::of_records(&bytes);
+            let _ = Fingerprints::of_records(&[&[22, 3, 1][..], &prefixed16(&bytes)].concat());
         }
 
         #[test]
@@ -273,7 +297,7 @@ mod tests {
             if let Some(hit) = records.get_mut(at) {
                 *hit = byte;
             }
-            if let Some(found) = Fingerprints::of(&records) {
+            if let Some(found) = Fingerprints::of_records(&records) {
                 prop_assert_eq!(found.ja3.len(), 32);
                 prop_assert_eq!(found.ja4.len(), 36);
             }

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use behavior::{EdgeError, HttpVersion};
+use behavior::HttpVersion;
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -28,8 +28,7 @@ use super::http2_guard::{Conduct, Guard, Http2Misconduct};
 use super::http2_head::{self, HeadFault};
 use super::http2_outgoing::{Outgoing, OutgoingRoom};
 use super::{
-    Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
-    ViewerRequest, refusal,
+    Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
 };
 use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
@@ -140,7 +139,7 @@ impl Streams {
             input.grow_for_head();
         }
         http2_head::rewrite(parts, self.peer.scheme, &mut input)?;
-        Ok((input, framing(&parts.headers, body.is_end_stream())?))
+        Ok((input, http2_head::framing(&parts.headers, body.is_end_stream())?))
     }
 
     /// How long a stream may wait for the viewer to read.
@@ -351,7 +350,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
         }
         Err(fault) => {
             tracing::debug!(error = %fault, "A viewer's request is refused");
-            let failure = Failure::Refused(edge_error(fault));
+            let failure = Failure::Refused(fault.answer());
             let mut transcript = Transcript::begin(thread, peer, &traffic, None, received_at);
             let mut body = Http2Body::new(stream, BodyFraming::None, streams, &traffic);
             let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut alarm };
@@ -363,32 +362,6 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
         // A reset discards what waits to be sent; the connection's own task sends it first.
         tokio::task::yield_now().await;
         response.reset();
-    }
-}
-
-/// How the body goes on to the origin. A length is what the viewer said it is; whether that is true
-/// shows with the body, and the origin sees no end before it does.
-fn framing(fields: &HeaderMap, has_ended: bool) -> Result<BodyFraming, HeadFault> {
-    match fields.get(header::CONTENT_LENGTH) {
-        None if has_ended => Ok(BodyFraming::None),
-        None => Ok(BodyFraming::Chunked),
-        Some(length) => {
-            let length = str::from_utf8(length.as_bytes()).ok().and_then(|text| text.parse().ok());
-            match length.ok_or(HeadFault::Malformed)? {
-                // RFC 9113 section 8.1.1: malformed.
-                1.. if has_ended => Err(HeadFault::Malformed),
-                length => Ok(BodyFraming::Length(length)),
-            }
-        }
-    }
-}
-
-fn edge_error(fault: HeadFault) -> EdgeError {
-    match fault {
-        HeadFault::Malformed => EdgeError::BadRequest,
-        HeadFault::TooLarge => EdgeError::HeaderTooLarge,
-        HeadFault::TooMuchAtOnce(_) => EdgeError::Overloaded,
-        HeadFault::Refused(error) => refusal(error),
     }
 }
 

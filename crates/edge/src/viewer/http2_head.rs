@@ -1,22 +1,24 @@
-//! An HTTP/2 request's head, rewritten as an HTTP/1.1 head.
+//! The head of an HTTP/2 or an HTTP/3 request, rewritten as an HTTP/1.1 head.
 //!
 //! So there is one parser, one set of rules and one form for everything behind it: what `http1`
-//! refuses of an HTTP/1.1 viewer it refuses of an HTTP/2 viewer too. Before, everything that only
-//! HTTP/2 can get wrong is checked here, above all that no part can end a line (RFC 9113 section 8.2.1).
+//! refuses of an HTTP/1.1 viewer it refuses of the others too. Before, everything that only they can get
+//! wrong is checked here, above all that no part can end a line (RFC 9113 section 8.2.1, and RFC 9114
+//! section 4.2, which has the same rules).
 
-use behavior::Scheme;
+use behavior::{EdgeError, Scheme};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
-use http1::{RequestError, is_field_name, is_field_value};
+use http1::{BodyFraming, RequestError, is_field_name, is_field_value};
 
+use super::refusal;
 use crate::buffer::Buffer;
 
-/// Why an HTTP/2 head is refused.
+/// Why a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HeadFault {
     /// RFC 9113 section 8.1.1.
-    #[error("the HTTP/2 request is malformed")]
+    #[error("the request is malformed")]
     Malformed,
     /// Too many fields, of which cookie crumbs count one by one, since each costs its sender a byte or two;
     /// or too many bytes of them.
@@ -28,6 +30,18 @@ pub(super) enum HeadFault {
     /// The rules of both versions.
     #[error(transparent)]
     Refused(#[from] RequestError),
+}
+
+impl HeadFault {
+    /// What the viewer is told.
+    pub(super) fn answer(self) -> EdgeError {
+        match self {
+            Self::Malformed => EdgeError::BadRequest,
+            Self::TooLarge => EdgeError::HeaderTooLarge,
+            Self::TooMuchAtOnce(_) => EdgeError::Overloaded,
+            Self::Refused(error) => refusal(error),
+        }
+    }
 }
 
 /// Fields of one connection, which HTTP/2 does not have (RFC 9113 section 8.2.2).
@@ -45,6 +59,23 @@ pub(super) fn check_count(parts: &Parts) -> Result<(), HeadFault> {
     // `:authority` will be a field, too.
     let host = usize::from(!parts.headers.contains_key(header::HOST));
     if parts.headers.len() + host > HEAD_FIELDS_MAX { Err(HeadFault::TooLarge) } else { Ok(()) }
+}
+
+/// How the body goes on to the origin. A length is what the viewer said it is; whether that is true
+/// shows with the body, and the origin sees no end before it does.
+pub(super) fn framing(fields: &HeaderMap, has_ended: bool) -> Result<BodyFraming, HeadFault> {
+    match fields.get(header::CONTENT_LENGTH) {
+        None if has_ended => Ok(BodyFraming::None),
+        None => Ok(BodyFraming::Chunked),
+        Some(length) => {
+            let length = str::from_utf8(length.as_bytes()).ok().and_then(|text| text.parse().ok());
+            match length.ok_or(HeadFault::Malformed)? {
+                // RFC 9113 section 8.1.1 and RFC 9114 section 4.1.2: malformed.
+                1.. if has_ended => Err(HeadFault::Malformed),
+                length => Ok(BodyFraming::Length(length)),
+            }
+        }
+    }
 }
 
 /// Writes the head in HTTP/1.1's form, in the viewer's order, with `:authority` as Host and the crumbs of

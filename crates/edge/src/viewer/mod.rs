@@ -3,31 +3,38 @@
 
 mod http1_connection;
 mod http2_connection;
-pub(crate) mod http2_guard;
+mod http2_guard;
 mod http2_head;
 mod http2_outgoing;
+mod http3_body;
+mod http3_connection;
+mod http3_head;
+mod http3_response;
 mod request;
 mod response;
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use behavior::Scheme;
+use quinn::Connecting;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 pub(crate) use http2_guard::Http2Misconduct;
+pub(crate) use http3_connection::Http3Misconduct;
 pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
 
 use crate::addresses::AddressConnection;
-use crate::thread::Thread;
-use crate::tls::{Alpn, TlsFacts};
+use crate::thread::{Handshake, Thread};
+use crate::tls::{Alpn, HANDSHAKE_TIME_MAX, TlsFacts};
 use crate::transport::Transport;
 
 /// Serves a viewer's connection to its end.
 pub(crate) async fn serve(
-    thread: &std::rc::Rc<Thread>,
+    thread: &Rc<Thread>,
     stream: TcpStream,
     address: SocketAddr,
     of_address: AddressConnection,
@@ -45,7 +52,7 @@ pub(crate) async fn serve(
 }
 
 async fn serve_tls(
-    thread: &std::rc::Rc<Thread>,
+    thread: &Rc<Thread>,
     stream: TcpStream,
     address: SocketAddr,
     of_address: AddressConnection,
@@ -53,24 +60,61 @@ async fn serve_tls(
     let Some(tls) = &thread.common.tls else { return };
     let begun_at = Instant::now();
     let prepared = thread.prepared();
-    let handshake = of_address.begin_handshake();
-    let turn = thread.handshakes.take(handshake.has_many());
-    let (stream, facts) = match tls.accept(stream, &prepared, turn).await {
+    let (stream, facts) = match tls.accept(stream, &prepared).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
             return tracing::debug!(%error, "A viewer's TLS handshake failed");
         }
     };
-    // Connections live long; snapshots should not, and it is no handshake any more.
-    drop((prepared, handshake));
+    // Connections live long; snapshots should not.
+    drop(prepared);
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
     let peer =
         Peer { address, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake, has_asked };
     match alpn {
-        Alpn::Http1 => http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await,
+        // `h3` is offered within QUIC alone.
+        Alpn::Http1 | Alpn::Http3 => {
+            http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await
+        }
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,
     }
+}
+
+/// Serves a viewer's QUIC connection to its end.
+pub(crate) async fn serve_quic(
+    thread: &Rc<Thread>,
+    connecting: Connecting,
+    handshake: Handshake,
+    address: SocketAddr,
+    of_address: AddressConnection,
+) {
+    let begun_at = Instant::now();
+    let connection = match tokio::time::timeout(HANDSHAKE_TIME_MAX, connecting).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => {
+            thread.metrics.tls_handshake_failed();
+            return tracing::debug!(%error, "A viewer's QUIC handshake failed");
+        }
+        Err(_) => {
+            thread.metrics.tls_handshake_failed();
+            return tracing::debug!("A viewer's QUIC handshake took too long");
+        }
+    };
+    drop(handshake);
+    let facts = connection.handshake_data().and_then(|data| data.downcast::<TlsFacts>().ok());
+    // There is one kind of session, and its handshake has ended.
+    let Some(facts) = facts else { return };
+    thread.metrics.tls_handshake(facts.version, facts.resumed);
+    let peer = Peer {
+        address,
+        of_address,
+        scheme: Scheme::Https,
+        tls: Some(*facts),
+        tls_handshake: Cell::new(Some(begun_at.elapsed())),
+        has_asked: Cell::default(),
+    };
+    Box::pin(http3_connection::serve(thread, connection, peer)).await;
 }

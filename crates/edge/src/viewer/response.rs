@@ -4,7 +4,9 @@ use std::task::{Context, Poll};
 
 use behavior::FieldSink;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http1::{HeadWriter, WriteError};
+use http1::{HeadWriter, WriteError, is_field_name, is_field_value};
+use http3::FieldSectionWriter;
+use smallvec::SmallVec;
 
 use super::ViewerFault;
 use crate::alarm::Alarm;
@@ -65,6 +67,7 @@ pub(crate) trait ResponseWriter {
 pub(crate) enum ViewerHead<'a> {
     Http1(HeadWriter<'a, Vec<u8>>, Result<(), WriteError>),
     Http2(&'a mut HeaderMap, Result<(), WriteError>),
+    Http3(FieldSectionWriter<'a>, Result<(), WriteError>),
 }
 
 impl ViewerHead<'_> {
@@ -77,13 +80,25 @@ impl ViewerHead<'_> {
                 fields.append(name, value);
                 Ok(())
             }
+            Self::Http3(section, _) => {
+                if !is_field_name(name.as_bytes()) {
+                    return Err(WriteError::FieldName);
+                }
+                if !value.iter().all(|part| is_field_value(part)) {
+                    return Err(WriteError::FieldValue);
+                }
+                let mut name = SmallVec::<[u8; 64]>::from_slice(name.as_bytes());
+                name.make_ascii_lowercase();
+                section.field(&name, value);
+                Ok(())
+            }
         }
     }
 
     /// The first thing that could not be written, if any.
     pub(crate) fn outcome(&self) -> Result<(), WriteError> {
         match self {
-            Self::Http1(_, outcome) | Self::Http2(_, outcome) => *outcome,
+            Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome) => *outcome,
         }
     }
 }
@@ -91,7 +106,7 @@ impl ViewerHead<'_> {
 impl FieldSink for ViewerHead<'_> {
     fn field(&mut self, name: &str, value: &[&[u8]]) {
         let written = self.write(name, value);
-        let (Self::Http1(_, outcome) | Self::Http2(_, outcome)) = self;
+        let (Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome)) = self;
         *outcome = outcome.and(written);
     }
 }
