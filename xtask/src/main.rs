@@ -1,6 +1,7 @@
-//! Repository chores. `cargo run -p xtask -- codegen` regenerates what the service models define, and `limits` the
-//! tables of docs/limits.md.
+//! Repository chores. `cargo xtask codegen` regenerates what the service models define, and `limits` the tables of
+//! docs/limits.md; `bench` measures what a request costs.
 
+mod bench;
 mod codegen;
 mod limits;
 
@@ -27,11 +28,14 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Measure what a request costs Mantlet, nginx and HAProxy, side by side.
+    Bench(bench::BenchFlags),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Codegen { check } => codegen::run(check),
         Chore::Limits { check } => limits::run(check),
+        Chore::Bench(flags) => bench::run(&flags),
     }
 }

@@ -1,0 +1,166 @@
+//! What a request costs the proxy in processor time: Mantlet beside nginx and HAProxy, in one run.
+//!
+//! The proxy has CPU 1 for itself with one thread; origin and viewers share CPU 0. Rounds are interleaved, so
+//! that what the machine does besides hits all three, and ratios are taken within a round. docs/benchmarks.md
+//! says what is measured and what came out.
+
+mod certificate;
+mod growth;
+mod http;
+mod idle;
+mod origin;
+mod process;
+mod proxy;
+mod report;
+mod viewers;
+mod workload;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use self::certificate::Certificate;
+use self::growth::Growth;
+use self::idle::Idle;
+use self::process::{cpu_time, pin_this_process};
+use self::proxy::{Proxies, Proxy};
+use self::report::{Report, WorkloadReport};
+use self::workload::Workload;
+
+/// What to measure, and how long.
+#[derive(Args)]
+pub(crate) struct BenchFlags {
+    /// What to measure; everything unless given. Repeat it for several.
+    #[arg(long, value_enum, ignore_case = true, value_delimiter = ',')]
+    only: Vec<Measurement>,
+    /// How often each proxy's turn comes in each workload.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// How long one turn takes.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// The binary to measure: a release build, which is made if it is not given.
+    #[arg(long, value_name = "FILE")]
+    mantlet: Option<PathBuf>,
+    /// Where all figures go as JSON, besides the tables on standard output.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// One thing that can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Measurement {
+    W1,
+    W2,
+    W3,
+    W4,
+    W4h1,
+    W5,
+    W6,
+    /// Memory of connections that wait.
+    Idle,
+    /// Cost by the number of connections.
+    Connections,
+    /// Cost by the number of distributions.
+    Distributions,
+}
+
+impl Measurement {
+    fn workload(self) -> Option<Workload> {
+        Some(match self {
+            Self::W1 => Workload::SmallGet,
+            Self::W2 => Workload::LargeGet,
+            Self::W3 => Workload::NewConnections,
+            Self::W4 => Workload::Http2,
+            Self::W4h1 => Workload::SmallGetOverTls,
+            Self::W5 => Workload::Handshakes,
+            Self::W6 => Workload::Upload,
+            Self::Idle | Self::Connections | Self::Distributions => return None,
+        })
+    }
+}
+
+/// Measures, and prints what came out.
+pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
+    process::check_programs()?;
+    let binary = match &flags.mantlet {
+        Some(given) => given.clone(),
+        None => process::build_mantlet()?,
+    };
+    // Threads and processes that begin from here on inherit it; the proxies are given the other one.
+    pin_this_process()?;
+    let directory = tempfile::tempdir()?;
+    let certificate = Certificate::create(directory.path())?;
+    let origin = origin::start()?;
+    let chosen = |measurement| flags.only.is_empty() || flags.only.contains(&measurement);
+
+    let mut report = Report::default();
+    let workloads: Vec<Workload> = Measurement::value_variants()
+        .iter()
+        .filter(|measurement| chosen(**measurement))
+        .filter_map(|measurement| measurement.workload())
+        .collect();
+    if !workloads.is_empty() {
+        let proxies = Proxies::start(directory.path(), &binary, &certificate, origin)?;
+        for workload in workloads {
+            let measured = measure(workload, &proxies, flags)?;
+            eprintln!("{}", measured.line());
+            report.workloads.push(measured);
+        }
+    }
+    if chosen(Measurement::Idle) {
+        report.idle = Some(Idle::measure(directory.path(), &binary, &certificate, origin)?);
+    }
+    if chosen(Measurement::Connections) {
+        let proxies = Proxies::start(directory.path(), &binary, &certificate, origin)?;
+        report.growth.push(Growth::by_connections(&proxies, flags.rounds)?);
+    }
+    if chosen(Measurement::Distributions) {
+        report.growth.push(Growth::by_distributions(directory.path(), &binary, &certificate, origin)?);
+    }
+    if let Some(file) = &flags.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    print!("{}", report.tables());
+    Ok(())
+}
+
+/// All rounds of one workload.
+fn measure(workload: Workload, proxies: &Proxies, flags: &BenchFlags) -> Result<WorkloadReport> {
+    let time = Duration::from_secs(flags.seconds);
+    let taking_part: Vec<&Proxy> = proxies.taking_part_in(workload).collect();
+    let mut report = WorkloadReport::new(workload, taking_part.iter().map(|proxy| proxy.name));
+    // Pools fill, code becomes warm, and what does not work shows.
+    for proxy in &taking_part {
+        workload.load(proxy, Duration::from_secs(1))?;
+    }
+    for _ in 0..flags.rounds {
+        let round = taking_part.iter().map(|proxy| turn(workload, proxy, time)).collect::<Result<_>>()?;
+        report.rounds.push(round);
+    }
+    Ok(report)
+}
+
+/// Microseconds of processor time per request.
+fn turn(workload: Workload, proxy: &Proxy, time: Duration) -> Result<Micros> {
+    let before = cpu_time(proxy.id())?;
+    let requests = workload.load(proxy, time)?;
+    let spent = cpu_time(proxy.id())? - before;
+    Micros::per_request(spent, requests)
+}
+
+/// Microseconds of a proxy's processor time per request.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize)]
+struct Micros(f64);
+
+impl Micros {
+    #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
+    fn per_request(spent: Duration, requests: u64) -> Result<Self> {
+        ensure!(requests > 0, "no request was answered");
+        Ok(Self(spent.as_secs_f64() * 1e6 / requests as f64))
+    }
+}
