@@ -1,7 +1,7 @@
 //! What the origin gets.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use edge_config::{LinkedCacheBehavior, Method, NameSelection, Origin, OriginAddress};
 
@@ -315,20 +315,17 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
 
 /// Values of the viewer's fields of one name, and room for one more of ours.
 fn joined_values<'a>(
-    is_seen: bool,
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
     name: &str,
     separator: &'a [u8],
 ) -> ([&'a [u8]; 2 * FORWARDED_VALUES_MAX], usize) {
     let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX] = [b""; 2 * FORWARDED_VALUES_MAX];
     let mut used = 0;
-    if is_seen {
-        let values = fields.filter(|(field, value)| field.eq_ignore_ascii_case(name) && !value.is_empty());
-        for (_, value) in values.take(FORWARDED_VALUES_MAX - 1) {
-            parts[used] = value;
-            parts[used + 1] = separator;
-            used += 2;
-        }
+    let values = fields.filter(|(field, value)| field.eq_ignore_ascii_case(name) && !value.is_empty());
+    for (_, value) in values.take(FORWARDED_VALUES_MAX - 1) {
+        parts[used] = value;
+        parts[used + 1] = separator;
+        used += 2;
     }
     (parts, used)
 }
@@ -342,7 +339,10 @@ fn write_forwarded_for<'a>(
 ) {
     let mut text = [0_u8; 45];
     let address = format_address(request.viewer, &mut text);
-    let (parts, used) = joined_values(is_seen, fields, "x-forwarded-for", b",");
+    if !is_seen {
+        return sink.field("X-Forwarded-For", &[address]);
+    }
+    let (parts, used) = joined_values(fields, "x-forwarded-for", b",");
     let mut parts = parts.map(|part| -> &[u8] { part });
     parts[used] = address;
     sink.field("X-Forwarded-For", &parts[..=used]);
@@ -354,13 +354,16 @@ fn write_via<'a>(
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
     sink: &mut impl FieldSink,
 ) {
-    let (viewers, used) = joined_values(is_seen, fields, "via", b", ");
     let ours: [&[u8]; 4] = [
         request.version.as_str().as_bytes(),
         b" ",
         request.via_id.as_bytes(),
         b".cloudfront.net (CloudFront)",
     ];
+    if !is_seen {
+        return sink.field("Via", &ours);
+    }
+    let (viewers, used) = joined_values(fields, "via", b", ");
     let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX + 4] = [b""; 2 * FORWARDED_VALUES_MAX + 4];
     parts[..used].copy_from_slice(&viewers[..used]);
     parts[used..used + ours.len()].copy_from_slice(&ours);
@@ -370,12 +373,39 @@ fn write_via<'a>(
 /// The viewer's address as text, without the heap. An IPv4 address is written as one even when a
 /// dual-stack socket reports it mapped into IPv6.
 fn format_address(viewer: SocketAddr, text: &mut [u8; 45]) -> &[u8] {
-    use std::io::Write;
-    let mut rest = text.as_mut_slice();
-    // The longest text of an IPv6 address has 45 characters (with an embedded IPv4 address).
-    let _fits = write!(rest, "{}", viewer.ip().to_canonical());
-    let unused = rest.len();
-    &text[..text.len() - unused]
+    match viewer.ip().to_canonical() {
+        IpAddr::V4(address) => format_ipv4(address, text),
+        IpAddr::V6(address) => {
+            use std::io::Write;
+            let mut rest = text.as_mut_slice();
+            // The longest text of an IPv6 address has 45 characters (with an embedded IPv4 address).
+            let _fits = write!(rest, "{address}");
+            let unused = rest.len();
+            &text[..text.len() - unused]
+        }
+    }
+}
+
+/// By hand, since every request has it written: `fmt` takes ten times as long.
+fn format_ipv4(address: Ipv4Addr, text: &mut [u8; 45]) -> &[u8] {
+    let mut used = 0;
+    let mut push = |byte| {
+        text[used] = byte;
+        used += 1;
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            push(b'.');
+        }
+        if octet >= 100 {
+            push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            push(b'0' + octet / 10 % 10);
+        }
+        push(b'0' + octet % 10);
+    }
+    &text[..used]
 }
 
 #[cfg(test)]
@@ -415,6 +445,16 @@ mod tests {
 
     fn check(fields: &[(&str, &str)], expect: &str) {
         assert_eq!(written(&all_viewer(), Method::Get, fields), expect);
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for address in ["0.0.0.0", "9.10.99.100", "255.199.109.1", "2001:db8::1", "::ffff:192.0.2.7"] {
+            let ip: IpAddr = address.parse().unwrap();
+            let mut text = [0; 45];
+            let written = format_address((ip, 1).into(), &mut text);
+            assert_eq!(str::from_utf8(written).unwrap(), ip.to_canonical().to_string());
+        }
     }
 
     #[test]

@@ -29,6 +29,7 @@ use crate::quic::{Quic, QuicListener, QuicSetupError};
 use crate::shared::{AppliedRevisions, Phase};
 use crate::thread::{self, Common, Listener, Thread, ThreadListeners};
 use crate::tls::ViewerTls;
+use crate::turn;
 
 /// What an edge needs to know before it starts.
 #[derive(Clone, Debug)]
@@ -223,7 +224,10 @@ impl Edge {
     }
 
     fn start_thread(&mut self, parts: ThreadParts) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .on_thread_unpark(turn::begin)
+            .build()?;
         let (metrics, access_log, phases) =
             (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
         let number = parts.number;

@@ -11,7 +11,7 @@
 //! - `quic/`: UDP sockets, and whose connection a datagram is of;
 //! - `viewer/`: HTTP/1.1, HTTP/2 and HTTP/3 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
-//! - `transport`, `buffer`, `alarm`: bytes, memory and time;
+//! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
 //! - `addresses`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
@@ -48,6 +48,7 @@ mod thread;
 mod tls;
 mod transcript;
 mod transport;
+mod turn;
 mod viewer;
 
 pub use access_log::{

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use edge_config::Revision;
+use foldhash::fast::RandomState;
 
 use crate::access_log::AccessLogCounters;
 use crate::limits::METRICS_DISTRIBUTIONS_MAX;
@@ -175,7 +176,7 @@ pub(crate) struct ThreadMetrics {
 #[derive(Debug)]
 struct OfThread {
     counts: Arc<ThreadCounts>,
-    distributions: RefCell<HashMap<Arc<str>, Arc<DistributionCounts>>>,
+    distributions: RefCell<HashMap<Arc<str>, Arc<DistributionCounts>, RandomState>>,
     shared: Arc<Shared>,
 }
 

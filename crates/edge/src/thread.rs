@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use behavior::Scheme;
 use edge_config::LinkedDistribution;
+use foldhash::fast::RandomState;
 use http1::{RequestHead, ResponseHead};
 use quinn::{Endpoint, Incoming};
 use tokio::net::TcpStream;
@@ -88,7 +89,8 @@ pub(crate) struct Thread {
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
     prepared: RefCell<Prepared>,
-    by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>>>,
+    /// Only hosts that distributions have get in here, so viewers cannot fill it with hashes that collide.
+    by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>, RandomState>>,
     date: Cell<(u64, [u8; 29])>,
     draining: Cell<bool>,
     connections: RefCell<HashMap<u64, Waker>>,

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
@@ -171,13 +171,19 @@ impl Transport {
     /// Whether an idle connection is as it was left, as far as this thread has been told: asks nobody.
     pub(crate) fn seems_quiet(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
-        let mut buffer = Buffer::small();
-        self.poll_read(&mut context, &mut buffer).is_pending()
+        let mut byte = [MaybeUninit::uninit()];
+        let mut buffer = ReadBuf::uninit(&mut byte);
+        let polled = match &mut *self.stream.borrow_mut() {
+            Stream::Clear(stream) => Pin::new(stream).poll_read(&mut context, &mut buffer),
+            Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_read(&mut context, &mut buffer),
+            Stream::ToOrigin(stream) => Pin::new(&mut **stream).poll_read(&mut context, &mut buffer),
+        };
+        polled.is_pending()
     }
 
     /// Whether an idle connection is as it was left at this very moment: asks the kernel. Bytes that
     /// nobody asked for, the end of the stream and an error all are reasons not to use it again. It is
-    /// a system call per request that reuses a connection, and worth it: what an origin said unasked
+    /// a system call, and worth it where the thread has not been told since: what an origin said unasked
     /// would be the answer to somebody else's request.
     pub(crate) fn is_quiet(&self) -> bool {
         let stream = self.stream.borrow();

@@ -61,25 +61,41 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 pub(crate) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some((word, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk::<8>) {
-        if may_hold_control(u64::from_le_bytes(*word))
-            && let Some(offset) = word.iter().position(|&byte| is_control(byte))
-        {
-            return Some(at + offset);
+        let marks = control_marks(u64::from_le_bytes(*word));
+        if marks == 0 {
+            at += 8;
+            continue;
         }
-        at += 8;
+        at += marks.trailing_zeros() as usize / 8;
+        match bytes.get(at) {
+            Some(b'\t') => at += 1,
+            _ => return Some(at),
+        }
     }
     let tail = bytes.get(at..)?;
     tail.iter().position(|&byte| is_control(byte)).map(|offset| at + offset)
 }
 
-/// Whether one of eight bytes is below 0x20 or equal to 0x7f. HTAB counts too: the caller looks closer.
-fn may_hold_control(word: u64) -> bool {
+/// Whether there is no control character other than HTAB.
+///
+/// It is asked of every value that is written, so short and odd ends cost no loop of their own: the last eight bytes
+/// are looked at once more.
+pub(crate) fn is_free_of_controls(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk::<8>() else { return !bytes.iter().copied().any(is_control) };
+    let (words, _) = bytes.as_chunks::<8>();
+    let marks = words.iter().fold(0, |marks, word| marks | control_marks(u64::from_le_bytes(*word)));
+    marks | control_marks(u64::from_le_bytes(*last)) == 0 || first_control(bytes, 0).is_none()
+}
+
+/// The top bits of those of eight bytes that are below 0x20 or equal to 0x7f. HTAB is marked too: the caller looks
+/// closer. The lowest mark is right; a borrow may set others above it.
+fn control_marks(word: u64) -> u64 {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let from_delete = word ^ (ONES * 0x7f);
     let delete = from_delete.wrapping_sub(ONES) & !from_delete;
-    (below_space | delete) & TOPS != 0
+    (below_space | delete) & TOPS
 }
 
 fn is_control(byte: u8) -> bool {
@@ -123,9 +139,18 @@ mod tests {
                         let plain = (from..length).find(|&i| is_control(bytes[i]));
                         assert_eq!(first_control(&bytes, from), plain, "{bytes:?} from {from}");
                     }
+                    assert_eq!(is_free_of_controls(&bytes), !is_control(control), "{bytes:?}");
                 }
             }
         }
+    }
+
+    #[test]
+    fn tabs_hide_nothing_behind_them() {
+        let bytes = b"\ta\t\tb\t\t\t\t\t\t\t\t\t\t\x7f";
+        assert_eq!(first_control(bytes, 0), Some(bytes.len() - 1));
+        assert!(!is_free_of_controls(bytes));
+        assert!(is_free_of_controls(&bytes[..bytes.len() - 1]));
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub fn is_field_name(name: &[u8]) -> bool {
 
 /// Whether `value` may be a field's value: no control character but HTAB (RFC 9110 §5.5).
 pub fn is_field_value(value: &[u8]) -> bool {
-    ascii::first_control(value, 0).is_none()
+    ascii::is_free_of_controls(value)
 }
 
 /// Where a field is, in 16-bit offsets: ten bytes a field, so that the fields of a whole head fit a few cache lines.

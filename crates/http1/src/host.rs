@@ -47,7 +47,7 @@ impl<'a> Host<'a> {
         let name_len = if text.starts_with('[') {
             text.find(']').ok_or(HostError::NameInvalid)? + 1
         } else {
-            text.find(':').unwrap_or(text.len())
+            value.iter().position(|&byte| byte == b':').unwrap_or(text.len())
         };
         let (name, rest) = text.split_at(name_len);
         if !is_host_name(name) {
@@ -74,15 +74,15 @@ fn is_host_name(name: &str) -> bool {
     if name.is_empty() || name.len() > HOST_NAME_BYTES_MAX || !ascii::all(HOST_NAME, name.as_bytes()) {
         return false;
     }
-    let mut last_label = "";
-    for label in name.split('.') {
+    let mut last_label: &[u8] = b"";
+    for label in name.as_bytes().split(|&byte| byte == b'.') {
         if label.is_empty() || label.len() > HOST_LABEL_BYTES_MAX {
             return false;
         }
         last_label = label;
     }
     // What ends in a number is an address to many resolvers (`127.1`, `0177.0.0.1`): then it must be a plain one.
-    !last_label.bytes().all(|byte| byte.is_ascii_digit()) || name.parse::<Ipv4Addr>().is_ok()
+    !last_label.iter().all(u8::is_ascii_digit) || name.parse::<Ipv4Addr>().is_ok()
 }
 
 fn parse_port(digits: &str) -> Result<u16, HostError> {

@@ -88,8 +88,9 @@ enum SendingState {
 }
 
 impl Sending {
-    fn new() -> Self {
-        Self { state: Cell::new(SendingState::UnderWay), last_progress: Cell::new(Instant::now()) }
+    /// Nothing yet of a request that was there at `received_at`.
+    fn new(received_at: Instant) -> Self {
+        Self { state: Cell::new(SendingState::UnderWay), last_progress: Cell::new(received_at) }
     }
 
     fn progress(&self) {
@@ -124,7 +125,7 @@ impl Attempt<'_, '_, '_> {
         viewer: &mut ViewerSide<'_, B, W>,
         transcript: &mut Transcript<'_>,
     ) -> Result<Ended, Failure> {
-        let sending = Sending::new();
+        let sending = Sending::new(self.exchange.request.received_at);
         let ViewerSide { body, response, alarm } = viewer;
         let mut response_side = ViewerSide { body: &mut (), response: &mut **response, alarm };
         if self.exchange.has_body() {

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use edge_config::Origin;
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::OriginFailure;
@@ -19,6 +20,7 @@ use crate::egress::OriginAccess;
 use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX};
 use crate::metrics::ThreadMetrics;
 use crate::resolver::Resolver;
+use crate::turn;
 
 /// A thread's way to origins; clones are the same.
 #[derive(Clone)]
@@ -29,13 +31,32 @@ pub(crate) struct Origins {
 struct Inner {
     connector: Connector,
     metrics: ThreadMetrics,
-    idle: RefCell<HashMap<Rc<Endpoint>, Vec<Idle>>>,
+    /// Looked into twice a request; how many there are is bounded, so a hash that somebody could foresee would gain
+    /// them little.
+    idle: RefCell<HashMap<Rc<Endpoint>, Vec<Idle>, RandomState>>,
     idle_count: Cell<usize>,
 }
 
 struct Idle {
     connection: OriginConnection,
     usable_until: Instant,
+    /// In which turn of the thread it came here; those of a pool are in this order.
+    kept_in: u64,
+}
+
+impl Idle {
+    /// Whether it is as it was left. The kernel need not be asked about one that was here when this turn began:
+    /// it has told what had arrived.
+    fn is_as_it_was_left(&self, turn: u64) -> bool {
+        let transport = &self.connection.transport;
+        transport.seems_quiet() && (self.kept_in < turn || transport.is_quiet())
+    }
+}
+
+/// The one used last is the one most likely to be alive; one that was here when this turn began is cheaper.
+fn take_best(pool: &mut Vec<Idle>, turn: u64) -> Option<Idle> {
+    let were_here = pool.partition_point(|idle| idle.kept_in < turn);
+    if were_here > 0 { Some(pool.remove(were_here - 1)) } else { pool.pop() }
 }
 
 impl Origins {
@@ -50,11 +71,10 @@ impl Origins {
         let mut pools = self.inner.idle.borrow_mut();
         let pool = pools.get_mut(endpoint)?;
         let now = Instant::now();
-        // The one used last is the one most likely to be alive.
-        while let Some(idle) = pool.pop() {
+        let turn = turn::current();
+        while let Some(idle) = take_best(pool, turn) {
             self.inner.idle_count.set(self.inner.idle_count.get() - 1);
-            let transport = &idle.connection.transport;
-            if idle.usable_until > now && transport.seems_quiet() && transport.is_quiet() {
+            if idle.usable_until > now && idle.is_as_it_was_left(turn) {
                 self.inner.metrics.origin_connection_reused();
                 return Some(OriginConnection { is_reused: true, ..idle.connection });
             }
@@ -82,7 +102,7 @@ impl Origins {
         };
         if pool.len() < ORIGIN_IDLE_MAX && self.inner.idle_count.get() < ORIGINS_IDLE_MAX {
             self.inner.idle_count.set(self.inner.idle_count.get() + 1);
-            pool.push(Idle { connection, usable_until });
+            pool.push(Idle { connection, usable_until, kept_in: turn::current() });
         }
     }
 
@@ -98,5 +118,86 @@ impl Origins {
             });
             self.inner.idle_count.set(pools.values().map(Vec::len).sum());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use edge_config::{IpAddressType, OriginAddress};
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::transport::Transport;
+
+    fn origins() -> Origins {
+        let key = KeyPair::generate().unwrap();
+        let authority = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
+        let roots = OriginRoots::only(authority.as_bytes()).unwrap();
+        Origins::new(Arc::default(), roots, Metrics::default().thread())
+    }
+
+    /// A connection and its other end.
+    async fn connection() -> (OriginConnection, std::net::TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let transport = Transport::clear(TcpStream::connect(address).await.unwrap());
+        // As after an exchange: what there was has been read.
+        assert!(transport.seems_quiet());
+        let endpoint = Rc::new(Endpoint {
+            address: OriginAddress::Ip(address.ip()),
+            ip_address_type: IpAddressType::Ipv4,
+            port: address.port(),
+            tls: None,
+        });
+        (OriginConnection { transport, endpoint, is_reused: false }, listener.accept().unwrap().0)
+    }
+
+    /// A pool with a connection in it, the connection's other end, and its endpoint.
+    async fn with_an_idle_one() -> (Origins, std::net::TcpStream, Rc<Endpoint>) {
+        let (connection, origin) = connection().await;
+        let (origins, endpoint) = (origins(), Rc::clone(&connection.endpoint));
+        origins.keep(connection, Instant::now() + Duration::from_secs(5));
+        (origins, origin, endpoint)
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_as_it_was_left_is_used_again() {
+        let (origins, _origin, endpoint) = with_an_idle_one().await;
+        assert!(origins.take_idle(&endpoint).is_some_and(|connection| connection.is_reused));
+        assert!(origins.take_idle(&endpoint).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_said_unasked_in_this_very_turn_is_noticed() {
+        let (origins, mut origin, endpoint) = with_an_idle_one().await;
+        origin.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        assert!(origins.take_idle(&endpoint).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_said_unasked_before_this_turn_is_noticed_without_asking() {
+        let (origins, mut origin, endpoint) = with_an_idle_one().await;
+        origin.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        turn::begin();
+        assert!(origins.take_idle(&endpoint).is_none());
+    }
+
+    #[tokio::test]
+    async fn the_last_one_that_was_here_when_the_turn_began_comes_first() {
+        let mut pool = Vec::new();
+        for kept_in in [1, 2, 3] {
+            let (connection, _origin) = connection().await;
+            pool.push(Idle { connection, usable_until: Instant::now(), kept_in });
+        }
+        let order = [3, 3, 3].map(|turn| take_best(&mut pool, turn).map(|idle| idle.kept_in));
+        assert_eq!(order, [Some(2), Some(1), Some(3)]);
+        assert!(take_best(&mut pool, 3).is_none());
     }
 }

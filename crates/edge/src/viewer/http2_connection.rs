@@ -24,6 +24,7 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
+use super::http2_coalescing::Coalescing;
 use super::http2_guard::{Conduct, Guard, Http2Misconduct};
 use super::http2_head::{self, HeadFault};
 use super::http2_outgoing::{Outgoing, OutgoingRoom};
@@ -50,7 +51,7 @@ use crate::transcript::{Traffic, Transcript};
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Rc<Thread>, stream: TlsStream<TcpStream>, peer: Peer) {
     let conduct = Rc::new(Conduct::new(&thread.load));
-    let handshake = builder().handshake(Guard::new(stream, Rc::clone(&conduct)));
+    let handshake = builder().handshake(Guard::new(Coalescing::new(stream), Rc::clone(&conduct)));
     let connection = match tokio::time::timeout(VIEWER_HEAD_TIME_MAX, handshake).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => return tracing::debug!(%error, "A viewer does not speak HTTP/2"),
@@ -83,7 +84,7 @@ struct Http2Connection<'c> {
     streams: Rc<Streams>,
 }
 
-type ViewerConnection = Connection<Guard<TlsStream<TcpStream>>, Outgoing>;
+type ViewerConnection = Connection<Guard<Coalescing<TlsStream<TcpStream>>>, Outgoing>;
 
 /// A stream that a viewer has begun.
 type Accepted = (Request<RecvStream>, SendResponse<Outgoing>);
@@ -267,10 +268,11 @@ impl<'c> Http2Connection<'c> {
         let begun = BegunStream { head, body, respond, received_at: Instant::now() };
         let (thread, streams) = (Rc::clone(self.thread), Rc::clone(&self.streams));
         let open = OpenStream::new(&self.streams);
-        spawn_local(async move {
+        // Boxed, since a task is moved several times before it begins.
+        spawn_local(Box::pin(async move {
             serve_stream(&thread, &streams, begun).await;
             drop((open, shares));
-        });
+        }));
     }
 
     /// Takes a stream on, as long as there is room for it.
@@ -466,6 +468,9 @@ impl Drop for Http2Body<'_> {
     }
 }
 
+/// Fields for which a response has room from the beginning: what origins send, and the edge's own.
+const RESPONSE_FIELDS: usize = 16;
+
 /// A response on its way to its stream.
 struct Http2Response<'s> {
     traffic: &'s Traffic,
@@ -554,6 +559,7 @@ impl ResponseWriter for Http2Response<'_> {
         write_fields: impl FnOnce(&mut ViewerHead<'_>),
     ) -> Result<(), WriteError> {
         let mut response = Response::new(());
+        *response.headers_mut() = HeaderMap::with_capacity(RESPONSE_FIELDS);
         *response.status_mut() = StatusCode::from_u16(start.status).map_err(|_| WriteError::Status)?;
         let mut head = ViewerHead::Http2(response.headers_mut(), Ok(()));
         write_fields(&mut head);

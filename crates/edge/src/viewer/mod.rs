@@ -2,6 +2,7 @@
 //! and the response goes to a `ResponseWriter`.
 
 mod http1_connection;
+mod http2_coalescing;
 mod http2_connection;
 mod http2_guard;
 mod http2_head;

@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use behavior::FieldSink;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http1::{HeadWriter, WriteError, is_field_name, is_field_value};
 use http3::FieldSectionWriter;
@@ -63,6 +64,9 @@ pub(crate) trait ResponseWriter {
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }
 
+/// The field with the request's id.
+const REQUEST_ID: &str = "X-Amz-Cf-Id";
+
 /// A head's fields on their way out.
 pub(crate) enum ViewerHead<'a> {
     Http1(HeadWriter<'a, Vec<u8>>, Result<(), WriteError>),
@@ -75,9 +79,7 @@ impl ViewerHead<'_> {
         match self {
             Self::Http1(writer, _) => writer.field_of_parts(name.as_bytes(), value),
             Self::Http2(fields, _) => {
-                let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?;
-                let value = HeaderValue::from_bytes(&value.concat()).map_err(|_| WriteError::FieldValue)?;
-                fields.append(name, value);
+                fields.append(header_name(name)?, header_value(name, value)?);
                 Ok(())
             }
             Self::Http3(section, _) => {
@@ -101,6 +103,27 @@ impl ViewerHead<'_> {
             Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome) => *outcome,
         }
     }
+}
+
+/// A name in HTTP/2's form. Those that every response has are not parsed each time.
+fn header_name(name: &str) -> Result<HeaderName, WriteError> {
+    Ok(match name {
+        "X-Cache" => HeaderName::from_static("x-cache"),
+        "X-Amz-Cf-Pop" => HeaderName::from_static("x-amz-cf-pop"),
+        REQUEST_ID => HeaderName::from_static("x-amz-cf-id"),
+        name => HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?,
+    })
+}
+
+fn header_value(name: &str, parts: &[&[u8]]) -> Result<HeaderValue, WriteError> {
+    let value = match parts {
+        [part] => HeaderValue::from_bytes(part),
+        parts => HeaderValue::from_maybe_shared(Bytes::from(parts.concat())),
+    };
+    let mut value = value.map_err(|_| WriteError::FieldValue)?;
+    // No id comes twice: in HPACK's table it would only take the place of what does (RFC 7541 section 6.2.3).
+    value.set_sensitive(name == REQUEST_ID);
+    Ok(value)
 }
 
 impl FieldSink for ViewerHead<'_> {
