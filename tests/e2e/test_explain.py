@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+import ssl
 
 import pytest
 
@@ -14,7 +16,13 @@ from harness.config import (
     origin_at,
     without,
 )
+from harness.geo import ANN_ARBOR, COUNTRIES, NOWHERE, ZURICH, write_database
 from harness.mantlet import Mantlet, command
+from harness.origin import always
+from harness.tls import ThrowAwayCa
+from harness.viewer import Http1Connection
+from harness.waiting import PATIENCE
+from managed_policies import RESPONSE_HEADERS_POLICIES
 
 FIELDS = [
     ("User-Agent", "tests"),
@@ -82,9 +90,14 @@ def policies(mantlet):
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory):
+def countries(tmp_path_factory):
+    return write_database(tmp_path_factory.mktemp("geo") / "countries.mmdb", COUNTRIES)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, countries):
     """A process of this module's own, with policies."""
-    with Mantlet(tmp_path_factory.mktemp("explain") / "data") as mantlet:
+    with Mantlet(tmp_path_factory.mktemp("explain") / "data", "--geo-database", str(countries)) as mantlet:
         mantlet.policies = policies(mantlet)
         yield mantlet
 
@@ -184,6 +197,148 @@ def test_what_the_edge_answers_itself(own, origin):
     outcome, answer = check("/")
     assert (outcome["status"], answer.status) == (403, 403)
     assert f"{distribution.id} is disabled" in outcome["why"]
+
+
+def ask_on(mantlet, ca_file, sni, host):
+    """The answer to a request for `host` on a connection that was made for `sni`."""
+    context = ssl.create_default_context(cafile=str(ca_file))
+    raw = socket.create_connection(mantlet.https, timeout=PATIENCE)
+    with Http1Connection(context.wrap_socket(raw, server_hostname=sni)) as connection:
+        return connection.ask("GET", "/", [("Host", host)])
+
+
+def test_tls_and_whether_the_request_fits_it(own, origin, tmp_path):
+    ca = ThrowAwayCa(tmp_path)
+    issued = ca.issue("api.explained.example", "*.other.example")
+    imported = own.client("acm").import_certificate(Certificate=issued.certificate, PrivateKey=issued.key)
+    certificate = {
+        "ACMCertificateArn": imported["CertificateArn"],
+        "SSLSupportMethod": "sni-only",
+        "MinimumProtocolVersion": "TLSv1.2_2025",
+    }
+    config = api_distribution(
+        origin_at(origin.port), Aliases=counted(["api.explained.example"]), ViewerCertificate=certificate
+    )
+    made = own.create(config)
+    alias, given = "api.explained.example", made.domain
+
+    report = explain(own.data_dir, f"https://{alias}/")
+    assert imported["CertificateArn"].endswith(report["tls"]["certificate"])
+    assert report["tls"]["server_name"] == alias
+    assert report["tls"]["security_policy"] == "TLSv1.2_2025"
+    assert report["tls"]["versions"] == ["TLSv1.3", "TLSv1.2"]
+    assert report["tls"]["protocols"] == ["h2", "http/1.1"]
+    assert not [cipher for cipher in report["tls"]["cipher_suites"] if "CHACHA20" in cipher]
+    assert "ECDHE-RSA-AES128-GCM-SHA256" in report["tls"]["cipher_suites"]
+    assert explain(own.data_dir, f"https://{given}/")["tls"]["certificate"] is None
+    assert explain(own.data_dir, f"http://{given}/")["tls"] is None
+
+    for sni, host, ca_file, expected in [
+        (alias, alias, ca.path, 200),
+        (given, given, own.ca, 200),
+        (alias, given, ca.path, 421),
+        (given, alias, own.ca, 421),
+    ]:
+        outcome = explain(own.data_dir, f"https://{host}/", (), "--tls-server-name", sni)["outcome"]
+        assert outcome.get("status", 200) == expected, (sni, host, outcome)
+        assert ask_on(own, ca_file, sni, host).status == expected, (sni, host)
+        if expected == 421:
+            assert f"the connection was made for {sni}" in outcome["why"]
+    outcome = explain(own.data_dir, f"https://{alias}/", (), "--tls-server-name", "")["outcome"]
+    assert (outcome["status"], outcome["code"]) == (421, "MisdirectedRequest")
+
+
+def test_geo_restriction_is_decided_where_a_database_is_given(own, origin, countries):
+    restriction = {"GeoRestriction": {"RestrictionType": "whitelist", **counted(["CH"])}}
+    made = own.create(api_distribution(origin_at(origin.port), Restrictions=restriction))
+    url = f"https://{made.domain}/"
+    for address, country, result in [
+        (ZURICH, "CH", "forwarded"),
+        (ANN_ARBOR, "US", "refused"),
+        (NOWHERE, None, "forwarded"),
+    ]:
+        flags = ["--viewer-address", address, "--geo-database", str(countries)]
+        report = explain(own.data_dir, url, (), *flags)
+        assert (report["viewer_country"], report["outcome"]["result"]) == (country, result)
+    refused = explain(own.data_dir, url, (), "--from", ANN_ARBOR, "--geo-database", str(countries))["outcome"]
+    assert (refused["status"], refused["code"]) == (403, "CountryNotServed")
+    assert "does not admit US" in refused["why"]
+    text = command("explain", "--data-dir", str(own.data_dir), url, "--from", ANN_ARBOR).stdout
+    assert "only CH; not decided here: give --geo-database" in text
+
+
+def test_the_second_origin_gets_what_is_explained(own, origins):
+    first, second = origins(always(status=503)), origins()
+    group = {
+        "Id": "pair",
+        "FailoverCriteria": {"StatusCodes": counted([500, 503])},
+        "Members": counted([{"OriginId": "first"}, {"OriginId": "second"}]),
+    }
+    config = api_distribution(
+        origin_at(first.port, id="first", path="/one"),
+        origin_at(second.port, id="second", path="/two", custom_headers=[("X-Asked", "second")]),
+        default=behavior("pair"),
+        OriginGroups=counted([group]),
+    )
+    viewer = own.create(config).viewer
+    outcome = explain(own.data_dir, f"{viewer.url}/a?b=1", FIELDS, "--from", "127.0.0.1")["outcome"]
+    assert viewer.get("/a?b=1", FIELDS).status == 200
+    assert told(outcome) == received(first.request)
+    failover = outcome["failover"]
+    assert (failover["origin_id"], failover["status_codes"]) == ("second", [500, 503])
+    assert told(failover["to"]) == received(second.request)
+    assert "X-Asked: second" in told(failover["to"])
+    posted = explain(own.data_dir, f"{viewer.url}/a", (), "-X", "POST")["outcome"]
+    assert (posted["failover"], posted["has_origin_group"]) == (None, True)
+    text = command("explain", "--data-dir", str(own.data_dir), f"{viewer.url}/a").stdout
+    assert re.search(r"Failover +to second on 500, 503; 503 is also that it cannot be connected to", text)
+    assert "The second origin gets\n  GET /two/a HTTP/1.1" in text
+
+
+def test_which_errors_have_pages(own, origins):
+    origin = origins(always(status=404))
+    responses = [
+        {
+            "ErrorCode": code,
+            "ResponsePagePath": f"/errors/{code}",
+            "ResponseCode": str(status),
+            "ErrorCachingMinTTL": 0,
+        }
+        for code, status in ((403, 403), (404, 200))
+    ]
+    config = api_distribution(
+        origin_at(origin.port),
+        default=behavior(methods=["GET", "HEAD"]),
+        CustomErrorResponses=counted(responses),
+    )
+    viewer = own.create(config).viewer
+    report = explain(own.data_dir, f"{viewer.url}/a")
+    pages = [(page["error_status"], page["path"], page["response_status"]) for page in report["error_pages"]]
+    assert pages == [(403, "/errors/403", 403), (404, "/errors/404", 200)]
+    assert (
+        explain(own.data_dir, f"{viewer.url}/a", [("Content-Type", "application/grpc")])["error_pages"] == []
+    )
+    viewer.get("/a")
+    assert [request.target for request in origin.requests] == ["/a", "/errors/404"]
+    text = command("explain", "--data-dir", str(own.data_dir), f"{viewer.url}/a", "-X", "DELETE").stdout
+    assert "403 is replaced by /errors/403 with the status 403" in text
+    assert "404 is replaced" not in text
+
+
+def test_the_viewer_gets_what_is_explained_of_an_empty_answer(own, origins):
+    policy = RESPONSE_HEADERS_POLICIES["CORS-with-preflight-and-SecurityHeadersPolicy"][0]
+    origin = origins(always(body=b""))
+    config = api_distribution(origin_at(origin.port), default=behavior(ResponseHeadersPolicyId=policy))
+    viewer = own.create(config).viewer
+    fields = [("Origin", "https://page.example")]
+    explained = explain(own.data_dir, f"{viewer.url}/", fields)["outcome"]["answer"]
+    answer = viewer.get("/", fields)
+    assert answer.status == 200
+    made = {"X-Amz-Cf-Id": "<request-id>", "X-Amz-Cf-Pop": "<location>", "Date": "<date>"}
+    got = [(name, made.get(name, value)) for name, value in answer.fields if name != "Content-Length"]
+    got = [(name, re.sub(r"[0-9a-f]{32}(?=\.cloudfront\.net)", "<edge>", value)) for name, value in got]
+    assert [(field["name"], field["value"]) for field in explained] == got
+    assert ("Access-Control-Allow-Origin", "*") in got
 
 
 def test_it_needs_no_running_process_and_changes_nothing(tmp_path, origins):

@@ -11,7 +11,7 @@ import pytest
 from harness.programs import ROOT
 
 # What the script itself calls, and what it cannot do without.
-PROGRAMS = ("bash", "dirname", "env", "cargo", "cc", "node", "npm", "python3")
+PROGRAMS = ("bash", "dirname", "env", "cargo", "clippy-driver", "cc", "node", "npm", "python3")
 
 
 @pytest.fixture

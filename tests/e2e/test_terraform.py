@@ -12,7 +12,7 @@ ALL_POLICIES = {
 }
 
 
-@pytest.mark.timeout(PATIENCE + 60)
+@pytest.mark.timeout(4 * PATIENCE)
 def test_apply_empty_plan_destroy(mantlet, demo, tmp_path):
     names = {kind: [f"Managed-{name}" for name in rows] for kind, rows in ALL_POLICIES.items()}
     terraform = Terraform(mantlet, tmp_path, "main.tf", origin_port=demo.port, **names)

@@ -10,7 +10,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::limits::{ADDRESS_CONNECTIONS_CALM, ADDRESS_CONNECTIONS_PATIENT, ADDRESS_STREAMS_MIN};
+use crate::limits::{
+    ADDRESS_CONNECTIONS_CALM, ADDRESS_CONNECTIONS_PATIENT, ADDRESS_HANDSHAKES_PATIENT, ADDRESS_STREAMS_MIN,
+};
 
 /// Parts of the table with a lock each, so that threads that accept seldom meet.
 const SHARDS: usize = 16;
@@ -37,6 +39,7 @@ struct Share {
     /// Whether there are, or just were, so many that each has to be quick.
     is_crowded: AtomicBool,
     streams: AtomicUsize,
+    handshakes: AtomicUsize,
 }
 
 /// The table. It has an entry for each address that has a connection, so it is as bounded as they are.
@@ -108,6 +111,15 @@ impl AddressConnection {
     }
 }
 
+impl AddressConnection {
+    /// Counts a TLS handshake, for as long as the value lives.
+    pub(crate) fn begin_handshake(&self) -> AddressHandshake {
+        let before = self.share.handshakes.fetch_add(1, Ordering::Relaxed);
+        let has_many = self.addresses.connections_max.is_some() && before >= ADDRESS_HANDSHAKES_PATIENT;
+        AddressHandshake { share: Arc::clone(&self.share), has_many }
+    }
+}
+
 impl Drop for AddressConnection {
     fn drop(&mut self) {
         let mut shares = self.addresses.shard(self.network);
@@ -130,6 +142,26 @@ pub(crate) struct AddressStream(Arc<Share>);
 impl Drop for AddressStream {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// One TLS handshake of an address.
+#[derive(Debug)]
+pub(crate) struct AddressHandshake {
+    share: Arc<Share>,
+    has_many: bool,
+}
+
+impl AddressHandshake {
+    /// Whether the address had many others when it began.
+    pub(crate) fn has_many(&self) -> bool {
+        self.has_many
+    }
+}
+
+impl Drop for AddressHandshake {
+    fn drop(&mut self) {
+        self.share.handshakes.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -174,6 +206,19 @@ mod tests {
         assert!(connection.begin_stream().is_none());
         drop(streams);
         assert!(connection.begin_stream().is_some());
+    }
+
+    #[test]
+    fn an_address_has_many_handshakes_where_there_are_limits() {
+        for (connections_max, expect) in [(100, true), (0, false)] {
+            let connection = admit(&Arc::new(ViewerAddresses::new(connections_max)), "192.0.2.1").unwrap();
+            let held: Vec<_> =
+                (0..ADDRESS_HANDSHAKES_PATIENT).map(|_| connection.begin_handshake()).collect();
+            assert!(!held.iter().any(AddressHandshake::has_many));
+            assert_eq!(connection.begin_handshake().has_many(), expect);
+            drop(held);
+            assert!(!connection.begin_handshake().has_many());
+        }
     }
 
     #[test]

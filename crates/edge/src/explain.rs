@@ -1,22 +1,30 @@
 //! What would happen to a request, and why, without a connection: the same functions as in `pipeline`,
-//! in the same order, up to the head that the origin would get.
+//! in the same order, up to the head that the origin would get, and what comes of what the origin may say.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use behavior::{
-    Admission, DroppedBy, EdgeError, HttpVersion, OriginFieldSink, Scheme, SentBy, ViewerFacts, admit_viewer,
-    path_readings, redirect_location, requested_path, select_cache_behavior, select_failover,
+    Admission, AppliedHeaders, DroppedBy, EdgeError, FieldSink, HeadersRequest, HttpVersion, OriginFieldSink,
+    Scheme, SentBy, ServerTiming, UpstreamTiming, ViewerFacts, ViewerResponse, XCache, admit_viewer,
+    path_readings, redirect_location, requested_path, select_cache_behavior, select_error_page,
+    select_failover, write_viewer_fields,
 };
-use edge_config::{LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, OriginAddress, Snapshot};
+use edge_config::{
+    CountryCode, ErrorPage, LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin,
+    OriginAddress, ServerTimingHeader, Snapshot,
+};
 use http1::{Progress, RequestHead};
 use tokio::time::Instant;
 
 use crate::addresses::AddressConnection;
 use crate::failure::Failure;
+use crate::geo_database::GeoDatabase;
 use crate::origin::{OriginRequestHead, endpoint};
-use crate::pipeline::{is_too_long, select_distribution};
+use crate::pipeline::{admits, is_too_long, select_distribution};
+use crate::tls::{Handshake, TlsFacts};
 use crate::viewer::{Peer, ViewerRequest, refusal};
 
 /// A request that somebody asks about.
@@ -30,21 +38,35 @@ pub struct Question<'a> {
     pub version: HttpVersion,
     /// From where.
     pub viewer: SocketAddr,
+    /// The name in its ClientHello, where it speaks TLS.
+    pub server_name: Option<&'a str>,
+    /// What is known of where viewers are.
+    pub geo_database: &'a GeoDatabase,
     /// The port that redirects lead to.
     pub https_port: u16,
     /// What stands for the id that the request would get.
     pub request_id: &'a str,
     /// What stands for the edge's name in `Via`.
     pub via_id: &'a str,
+    /// What stands for its location.
+    pub pop: &'a str,
+    /// What stands for the time of a response.
+    pub date: &'a str,
 }
 
 /// What would happen, as far as the request comes.
 #[derive(Clone, Debug)]
 pub struct Explanation {
+    /// The TLS handshake before it.
+    pub handshake: Option<Handshake>,
+    /// Where the viewer is, as far as geo restrictions can tell.
+    pub country: Option<CountryCode>,
     /// The distribution that its host names, be it disabled.
     pub distribution: Option<Arc<LinkedDistribution>>,
     /// The cache behavior that its path selects.
     pub cache_behavior: Option<LinkedCacheBehavior>,
+    /// The pages that would take the place of errors that such a request gets.
+    pub error_pages: Vec<ErrorPage>,
     /// How it ends, or goes on.
     pub outcome: Outcome,
 }
@@ -74,9 +96,11 @@ pub struct Refusal {
     pub why: String,
 }
 
-/// What the origin would get.
-#[derive(Clone, Debug, Default)]
+/// What an origin would get.
+#[derive(Clone, Debug)]
 pub struct Forwarded {
+    /// Which one.
+    pub origin: Arc<Origin>,
     /// The head, byte by byte.
     pub head: Vec<u8>,
     /// Its fields, in their order.
@@ -89,8 +113,29 @@ pub struct Forwarded {
     pub port: u16,
     /// The name in the TLS handshake; none where the origin is spoken to in clear.
     pub server_name: Option<String>,
-    /// Who is asked if that origin fails, and with which answers it does.
-    pub failover: Option<LinkedFailover>,
+    /// Who is asked if that origin fails.
+    pub second: Option<SecondOrigin>,
+    /// What the viewer would get of an answer 200 that has no fields and no body.
+    pub answer: ViewerHead,
+}
+
+/// The second origin of an origin group.
+#[derive(Clone, Debug)]
+pub struct SecondOrigin {
+    /// Which one, and with which answers the first one fails.
+    pub failover: LinkedFailover,
+    /// What it would get.
+    pub outcome: Result<Box<Forwarded>, Refusal>,
+}
+
+/// The fields of a head that a viewer would get, in their order; those of framing are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ViewerHead(pub Vec<(String, Vec<u8>)>);
+
+impl FieldSink for ViewerHead {
+    fn field(&mut self, name: &str, value: &[&[u8]]) {
+        self.0.push((name.to_owned(), value.concat()));
+    }
 }
 
 /// A field that the origin would get.
@@ -115,7 +160,14 @@ pub struct DroppedField {
     pub by: DroppedBy,
 }
 
-impl OriginFieldSink for Forwarded {
+/// What happens to each field.
+#[derive(Default)]
+struct Fields {
+    sent: Vec<SentField>,
+    dropped: Vec<DroppedField>,
+}
+
+impl OriginFieldSink for Fields {
     fn sent(&mut self, name: &str, value: &[&[u8]], by: SentBy) {
         self.sent.push(SentField { name: name.to_owned(), value: value.concat(), by });
     }
@@ -127,19 +179,35 @@ impl OriginFieldSink for Forwarded {
 
 /// Says what an edge that serves this snapshot would do with a request.
 pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Explanation {
-    let mut explanation =
-        Explanation { distribution: None, cache_behavior: None, outcome: Outcome::Forwarded(Box::default()) };
-    explanation.outcome = match outcome(snapshot, question, &mut explanation) {
-        Ok(outcome) => outcome,
-        Err(refusal) => Outcome::Refused(refusal),
-    };
-    explanation
+    let handshake =
+        (question.scheme == Scheme::Https).then(|| Handshake::explain(question.server_name, snapshot));
+    let (handshake, tls) = handshake.unzip();
+    let mut so_far = SoFar::default();
+    let outcome = outcome(snapshot, question, tls, &mut so_far);
+    let SoFar { distribution, cache_behavior, error_pages } = so_far;
+    Explanation {
+        handshake,
+        country: question.geo_database.country(question.viewer.ip()),
+        distribution,
+        cache_behavior,
+        error_pages,
+        outcome: outcome.unwrap_or_else(Outcome::Refused),
+    }
+}
+
+/// What was decided before the request came to its end.
+#[derive(Default)]
+struct SoFar {
+    distribution: Option<Arc<LinkedDistribution>>,
+    cache_behavior: Option<LinkedCacheBehavior>,
+    error_pages: Vec<ErrorPage>,
 }
 
 fn outcome(
     snapshot: &Snapshot,
     question: &Question<'_>,
-    so_far: &mut Explanation,
+    tls: Option<TlsFacts>,
+    so_far: &mut SoFar,
 ) -> Result<Outcome, Refusal> {
     let mut head = RequestHead::new();
     match head.parse(question.head) {
@@ -151,7 +219,7 @@ fn outcome(
         address: question.viewer,
         of_address: AddressConnection::alone(question.viewer.ip()),
         scheme: question.scheme,
-        tls: None,
+        tls,
         tls_handshake: Cell::default(),
         has_asked: Cell::default(),
     };
@@ -167,7 +235,9 @@ fn outcome(
         so_far.distribution = snapshot.distribution_by_host(host).cloned();
         so_far.distribution.clone()
     });
-    let distribution = selected.map_err(|failure| no_distribution(&failure, &request, so_far))?;
+    let distribution = selected.map_err(|failure| no_distribution(&failure, &request, question, so_far))?;
+    so_far.error_pages = error_pages(&distribution, &request);
+    admit_country(&distribution, question)?;
     let path = requested_path(&distribution, request.head.path());
     let cache_behavior =
         select_cache_behavior(&distribution, path).map_err(|_| ambiguous_path(&distribution, path))?;
@@ -178,7 +248,10 @@ fn outcome(
             let why = "the body is longer than the tag mantlet:max-body lets it be";
             Err(refused(EdgeError::BodyTooLarge, why))
         }
-        Admission::Admitted(method) => forwarded(question, &request, path, cache_behavior, method),
+        Admission::Admitted(method) => {
+            let asked = Asked { question, request: &request, path, cache_behavior, method };
+            asked.forwarded().map(|forwarded| Outcome::Forwarded(Box::new(forwarded)))
+        }
         Admission::RedirectToHttps(status) => {
             let (host, query) = (request.head.host().text, request.head.query());
             let location = redirect_location(host, question.https_port, request.head.path(), query);
@@ -188,49 +261,123 @@ fn outcome(
     }
 }
 
-fn forwarded(
-    question: &Question<'_>,
-    request: &ViewerRequest<'_>,
-    path: &str,
-    cache_behavior: &LinkedCacheBehavior,
+/// The pages for this request's errors, whatever they will be.
+fn error_pages(distribution: &LinkedDistribution, request: &ViewerRequest<'_>) -> Vec<ErrorPage> {
+    let pages = distribution.error_pages.pages.iter();
+    pages
+        .filter_map(|page| select_error_page(distribution, page.error_status, request.fields()))
+        .cloned()
+        .collect()
+}
+
+fn admit_country(distribution: &LinkedDistribution, question: &Question<'_>) -> Result<(), Refusal> {
+    let Some(restriction) = &distribution.geo_restriction else { return Ok(()) };
+    let address = question.viewer.ip();
+    match admits(restriction, question.geo_database, address) {
+        Some(false) => {
+            let country = question.geo_database.country(address);
+            let country =
+                country.map_or("an unknown country".to_owned(), |country| country.as_str().to_owned());
+            let why = format!("the geo restriction does not admit {country}, where {address} is");
+            Err(refused(EdgeError::CountryNotServed, why))
+        }
+        // Without a database nobody is decided on.
+        Some(true) | None => Ok(()),
+    }
+}
+
+/// A request that goes to the origin.
+struct Asked<'a, 'r> {
+    question: &'a Question<'a>,
+    request: &'a ViewerRequest<'r>,
+    path: &'a str,
+    cache_behavior: &'a LinkedCacheBehavior,
     method: Method,
-) -> Result<Outcome, Refusal> {
-    let Question { request_id, via_id, .. } = *question;
-    // Where the viewer is and how it speaks TLS only a connection can tell.
-    let facts = &ViewerFacts::default();
-    let origin_request = OriginRequestHead {
-        request,
-        cache_behavior,
-        origin: &cache_behavior.origin,
-        method,
-        path,
-        is_error_page: false,
-        facts,
-        request_id,
-        via_id,
-    };
-    let (mut forwarded, mut head) = (Forwarded::default(), Vec::new());
-    let host = origin_request.write(&mut head, &mut forwarded).map_err(|error| {
-        refused(EdgeError::OriginFailed, format!("no origin request can be made: {error}"))
-    })?;
-    forwarded.head = head;
-    let endpoint = endpoint(&cache_behavior.origin, question.scheme, &host)
-        .map_err(|failure| refused(failure.edge_error(), failure.to_string()))?;
-    forwarded.address = match endpoint.address {
-        OriginAddress::Name(name) => name.as_str().to_owned(),
-        OriginAddress::Ip(address) => address.to_string(),
-    };
-    forwarded.port = endpoint.port;
-    forwarded.server_name = endpoint.tls.map(|names| names.sni.to_str().into_owned());
-    forwarded.failover = select_failover(cache_behavior, method, request.has_body()).cloned();
-    Ok(Outcome::Forwarded(Box::new(forwarded)))
+}
+
+impl Asked<'_, '_> {
+    fn forwarded(&self) -> Result<Forwarded, Refusal> {
+        let mut first = self.to(&self.cache_behavior.origin)?;
+        let failover = select_failover(self.cache_behavior, self.method, self.request.has_body());
+        first.second = failover.map(|failover| SecondOrigin {
+            failover: failover.clone(),
+            outcome: self.to(&failover.origin).map(Box::new),
+        });
+        Ok(first)
+    }
+
+    /// What one origin would get.
+    fn to(&self, origin: &Arc<Origin>) -> Result<Forwarded, Refusal> {
+        let Question { request_id, via_id, .. } = *self.question;
+        let (mut fields, mut head) = (Fields::default(), Vec::new());
+        let origin_request = OriginRequestHead {
+            request: self.request,
+            cache_behavior: self.cache_behavior,
+            origin,
+            method: self.method,
+            path: self.path,
+            is_error_page: false,
+            facts: &self.viewer_facts(),
+            request_id,
+            via_id,
+        };
+        let host = origin_request.write(&mut head, &mut fields).map_err(|error| {
+            refused(EdgeError::OriginFailed, format!("no origin request can be made: {error}"))
+        })?;
+        let endpoint = endpoint(origin, self.question.scheme, &host)
+            .map_err(|failure| refused(failure.edge_error(), failure.to_string()))?;
+        Ok(Forwarded {
+            origin: Arc::clone(origin),
+            head,
+            sent: fields.sent,
+            dropped: fields.dropped,
+            address: match endpoint.address {
+                OriginAddress::Name(name) => name.as_str().to_owned(),
+                OriginAddress::Ip(address) => address.to_string(),
+            },
+            port: endpoint.port,
+            server_name: endpoint.tls.map(|names| names.sni.to_str().into_owned()),
+            second: None,
+            answer: self.answer(),
+        })
+    }
+
+    /// How the viewer speaks TLS only a connection can tell.
+    fn viewer_facts(&self) -> ViewerFacts<'_> {
+        let location = self.question.geo_database.location(self.question.viewer.ip());
+        ViewerFacts { location, ..ViewerFacts::default() }
+    }
+
+    fn answer(&self) -> ViewerHead {
+        let Question { scheme, request_id, via_id, pop, date, .. } = *self.question;
+        let headers = self.cache_behavior.response_headers_policy.as_deref().map(|policy| {
+            let asked = HeadersRequest::read(scheme, self.request.head.method_name(), self.request.fields());
+            let upstream = UpstreamTiming { is_reused: false, first_byte: Duration::ZERO };
+            let downstream_first_byte = Duration::ZERO;
+            let timing = ServerTiming { upstream: Some(upstream), pop, request_id, downstream_first_byte };
+            // The last of all samples: none but all of them are told.
+            AppliedHeaders::new(policy, asked, ServerTimingHeader::SAMPLES - 1, timing)
+        });
+        let response = ViewerResponse { x_cache: XCache::Miss, request_id, via_id, pop, headers };
+        let mut head = ViewerHead::default();
+        write_viewer_fields(self.cache_behavior, &response, std::iter::empty(), &mut head);
+        if response.needs_date(false) {
+            head.field("Date", &[date.as_bytes()]);
+        }
+        head
+    }
 }
 
 fn refused(error: EdgeError, why: impl Into<String>) -> Refusal {
     Refusal { error, why: why.into() }
 }
 
-fn no_distribution(failure: &Failure, request: &ViewerRequest<'_>, so_far: &Explanation) -> Refusal {
+fn no_distribution(
+    failure: &Failure,
+    request: &ViewerRequest<'_>,
+    question: &Question<'_>,
+    so_far: &SoFar,
+) -> Refusal {
     let error = failure.edge_error().unwrap_or(EdgeError::BadRequest);
     let host = request.head.host().name;
     let why = match &so_far.distribution {
@@ -239,7 +386,12 @@ fn no_distribution(failure: &Failure, request: &ViewerRequest<'_>, so_far: &Expl
         }
         None => format!("no distribution has the name {host}"),
         Some(found) if !found.enabled => format!("the distribution {} is disabled", found.id),
-        Some(found) => format!("the connection is not what the distribution {} asks for", found.id),
+        Some(found) => format!(
+            "the connection was made for {}, and {host} of the distribution {} has another certificate or a \
+             stricter security policy",
+            question.server_name.unwrap_or("no name"),
+            found.id
+        ),
     };
     refused(error, why)
 }

@@ -62,15 +62,21 @@ impl GeoDatabase {
     pub fn open(files: &[PathBuf]) -> Result<Self, GeoDatabaseError> {
         let mut all = Self::default();
         for path in files {
-            let database = read(path)?;
-            let tells = probe(&database);
-            if tells.is_empty() {
+            let one = Self::of(read(path)?)
+                .map_err(|source| GeoDatabaseError::Malformed { path: path.clone(), source })?;
+            if one.tells.is_empty() {
                 return Err(GeoDatabaseError::TellsNothing { path: path.clone() });
             }
-            all.tells = all.tells.union(tells);
-            all.databases.push(Arc::new(database));
+            all.tells = all.tells.union(one.tells);
+            all.databases.extend(one.databases);
         }
         Ok(all)
+    }
+
+    /// One file's contents.
+    pub(crate) fn of(contents: Vec<u8>) -> Result<Self, MmdbError> {
+        let database = Mmdb::new(contents)?;
+        Ok(Self { tells: probe(&database), databases: vec![Arc::new(database)] })
     }
 
     /// The headers that it can tell, of some addresses at least.
@@ -102,14 +108,13 @@ impl GeoDatabase {
     }
 }
 
-fn read(path: &Path) -> Result<Mmdb, GeoDatabaseError> {
+fn read(path: &Path) -> Result<Vec<u8>, GeoDatabaseError> {
     let path = path.to_owned();
     let unreadable = |source| GeoDatabaseError::Unreadable { path: path.clone(), source };
     if fs::metadata(&path).map_err(unreadable)?.len() > GEO_DATABASE_BYTES_MAX {
         return Err(GeoDatabaseError::TooLarge { path });
     }
-    let bytes = fs::read(&path).map_err(unreadable)?;
-    Mmdb::new(bytes).map_err(|source| GeoDatabaseError::Malformed { path, source })
+    fs::read(&path).map_err(unreadable)
 }
 
 /// What the first records tell; the type that a database says it is of is a text that anybody chooses.

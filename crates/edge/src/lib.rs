@@ -12,9 +12,10 @@
 //! - `viewer/`: HTTP/1.1, HTTP/2 and HTTP/3 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
-//! - `addresses`, `load`: how much viewers may have of it;
+//! - `addresses`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
-//! - `transcript`, `access_log/`, `metrics`: what is said afterwards.
+//! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
+//! - `fuzzing`: a door to what is parsed, for `fuzz-targets` alone.
 //!
 //! A thread that ends ends all: [`Edge::failure`] tells the process, which cannot go on serving by half.
 //!
@@ -31,7 +32,10 @@ mod edge;
 mod egress;
 mod explain;
 mod failure;
+#[doc(hidden)]
+pub mod fuzzing;
 mod geo_database;
+mod handshake_turns;
 pub mod limits;
 mod listener;
 mod load;
@@ -56,12 +60,16 @@ pub use access_log::{
 };
 pub use edge::{Edge, EdgeSettings, StartError, ThreadFailure, ViewerLimits};
 pub use egress::{EgressError, OriginAccess};
-pub use explain::{DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SentField, explain};
+pub use explain::{
+    DroppedField, Explanation, Forwarded, Outcome, Question, Refusal, SecondOrigin, SentField, ViewerHead,
+    explain,
+};
 pub use geo_database::{GeoDatabase, GeoDatabaseError, MmdbError};
 pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
 pub use quic::QuicSetupError;
 pub use tls::{
-    CertificateError, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls, certified_key,
+    CertificateError, Handshake, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls,
+    certified_key,
 };

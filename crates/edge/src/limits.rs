@@ -12,7 +12,8 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const ADDRESS_CONNECTIONS_MAX: usize = 2048;
 
 /// Connections of one address beyond which each of them has [`HURRIED_TIME_MAX`] for a head, for a stretch
-/// of a body whose length it has declared, and for what it is sent. Nobody is slow in all of them by chance.
+/// of a body, and for what it is sent. (Not for a body of unknown length over HTTP/2: that may be a conversation,
+/// as gRPC has them, and its streams have a limit of their own.) Nobody is slow in all of them by chance.
 pub const ADDRESS_CONNECTIONS_PATIENT: usize = 256;
 
 /// Connections that an address must be down to again before it is no longer hurried; otherwise the last of
@@ -22,6 +23,14 @@ pub const ADDRESS_CONNECTIONS_CALM: usize = 16;
 /// HTTP/2 streams that one address may have at once, where its connections may not be more; beyond them
 /// a stream gets 503. A stream costs as much as a connection, and 128 of them come cheaply in one.
 pub const ADDRESS_STREAMS_MIN: usize = 256;
+
+/// TLS handshakes in progress of one address beyond which more of them wait for those of all other addresses.
+/// A browser opens six connections to a host.
+pub const ADDRESS_HANDSHAKES_PATIENT: usize = 16;
+
+/// TLS handshakes that wait for their turn on one thread, beyond which new connections are closed at once. At some
+/// 300 µs each a thread needs more than a second for so many, and viewers have given up soon after.
+pub const HANDSHAKES_WAITING_MAX: usize = 4096;
 
 /// How long a viewer may take where it has reason to be quick: twice what loses nobody on a mobile network
 /// that works.

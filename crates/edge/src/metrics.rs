@@ -135,10 +135,12 @@ pub(crate) enum Shed {
     Address,
     /// What connections hold is as much as they may.
     Memory,
+    /// As many TLS handshakes wait for their turn as can have any.
+    Handshakes,
 }
 
 impl Shed {
-    const ALL: [Self; 3] = [Self::Thread, Self::Address, Self::Memory];
+    const ALL: [Self; 4] = [Self::Thread, Self::Address, Self::Memory, Self::Handshakes];
 
     /// A word for metrics and logs.
     pub(crate) fn as_str(self) -> &'static str {
@@ -146,6 +148,7 @@ impl Shed {
             Self::Thread => "thread",
             Self::Address => "address",
             Self::Memory => "memory",
+            Self::Handshakes => "handshakes",
         }
     }
 }

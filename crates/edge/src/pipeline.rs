@@ -3,16 +3,18 @@
 //! What a step decides is in `behavior`, how it is done in `viewer/` and `origin/`. There is no
 //! middleware: the order is the code.
 
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::rc::Rc;
 
 use behavior::{Admission, EdgeError, admit_viewer, requested_path, select_cache_behavior, select_failover};
-use edge_config::LinkedDistribution;
+use edge_config::{GeoRestriction, LinkedDistribution};
 use http1::BodyFraming;
 
 use crate::alarm::Alarm;
 use crate::answer;
 use crate::failure::Failure;
+use crate::geo_database::GeoDatabase;
 use crate::origin::{self, OriginExchange, Purpose};
 use crate::thread::Thread;
 use crate::transcript::{Traffic, Transcript};
@@ -129,13 +131,17 @@ fn admit_country(
     request: &ViewerRequest<'_>,
 ) -> Result<(), Failure> {
     let Some(restriction) = &distribution.geo_restriction else { return Ok(()) };
-    let database = thread.geo_database();
-    let is_admitted = if database.tells_countries() {
-        restriction.admits(database.country(request.peer.address.ip()))
+    let is_admitted = admits(restriction, &thread.geo_database(), request.peer.address.ip());
+    if is_admitted.unwrap_or(thread.common.accept_unenforced) {
+        Ok(())
     } else {
-        thread.common.accept_unenforced
-    };
-    if is_admitted { Ok(()) } else { Err(Failure::Refused(EdgeError::CountryNotServed)) }
+        Err(Failure::Refused(EdgeError::CountryNotServed))
+    }
+}
+
+/// Whether a restriction admits an address; none where no database tells countries.
+pub(crate) fn admits(restriction: &GeoRestriction, database: &GeoDatabase, address: IpAddr) -> Option<bool> {
+    database.tells_countries().then(|| restriction.admits(database.country(address)))
 }
 
 fn lower_case_host<'a>(host: &str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {

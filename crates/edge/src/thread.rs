@@ -25,6 +25,7 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 use crate::access_log::ThreadLog;
 use crate::addresses::{AddressConnection, ViewerAddresses};
 use crate::geo_database::GeoDatabase;
+use crate::handshake_turns::HandshakeTurns;
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, QUIC_HANDSHAKES_UNPROVEN_MAX, REMEMBERED_HOSTS_MAX,
 };
@@ -86,6 +87,7 @@ pub(crate) struct Thread {
     pub(crate) metrics: ThreadMetrics,
     pub(crate) ids: RequestIds,
     pub(crate) load: Rc<Load>,
+    pub(crate) handshakes: HandshakeTurns,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
     prepared: RefCell<Prepared>,
@@ -113,6 +115,7 @@ impl Thread {
             metrics,
             ids: RequestIds::new(),
             load: Rc::new(load),
+            handshakes: HandshakeTurns::default(),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
             prepared: RefCell::default(),
@@ -279,19 +282,19 @@ impl Thread {
             return;
         }
         let address = incoming.remote_address();
-        let Some(of_address) = self.admit_or_count(address) else { return incoming.refuse() };
+        let Some(of_address) = self.admit_or_count(address, Scheme::Https) else { return incoming.refuse() };
         let connecting = match incoming.accept_with(Arc::new(quic.server_config(self.prepared()))) {
             Ok(connecting) => connecting,
             Err(error) => return tracing::debug!(%error, "A viewer does not speak QUIC"),
         };
-        let counted = Handshake::new(handshakes);
+        let counted = QuicHandshake::new(handshakes);
         self.spawn_connection(async move |thread| {
             viewer::serve_quic(&thread, connecting, counted, address, of_address).await;
         });
     }
 
     fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        let Some(of_address) = self.admit_or_count(address) else { return };
+        let Some(of_address) = self.admit_or_count(address, scheme) else { return };
         self.spawn_connection(async move |thread| {
             viewer::serve(&thread, stream, address, of_address, scheme).await;
         });
@@ -311,8 +314,8 @@ impl Thread {
         });
     }
 
-    fn admit_or_count(&self, address: SocketAddr) -> Option<AddressConnection> {
-        match self.admit(address.ip()) {
+    fn admit_or_count(&self, address: SocketAddr, scheme: Scheme) -> Option<AddressConnection> {
+        match self.admit(address.ip(), scheme) {
             Ok(admitted) => Some(admitted),
             Err(shed) => {
                 self.metrics.connection_shed(shed);
@@ -323,12 +326,15 @@ impl Thread {
     }
 
     /// Takes a connection on, as long as there is room for it.
-    fn admit(&self, address: IpAddr) -> Result<AddressConnection, Shed> {
+    fn admit(&self, address: IpAddr, scheme: Scheme) -> Result<AddressConnection, Shed> {
         if self.connections.borrow().len() >= CONNECTIONS_MAX {
             return Err(Shed::Thread);
         }
         if self.load.is_full() {
             return Err(Shed::Memory);
+        }
+        if scheme == Scheme::Https && self.handshakes.are_full() {
+            return Err(Shed::Handshakes);
         }
         self.common.addresses.admit(address).ok_or(Shed::Address)
     }
@@ -394,16 +400,16 @@ async fn panic_with(tasks: &mut JoinSet<()>) -> Infallible {
 }
 
 /// A QUIC handshake, counted for as long as it takes.
-pub(crate) struct Handshake(Rc<Cell<usize>>);
+pub(crate) struct QuicHandshake(Rc<Cell<usize>>);
 
-impl Handshake {
+impl QuicHandshake {
     fn new(all: &Rc<Cell<usize>>) -> Self {
         all.set(all.get() + 1);
         Self(Rc::clone(all))
     }
 }
 
-impl Drop for Handshake {
+impl Drop for QuicHandshake {
     fn drop(&mut self) {
         self.0.set(self.0.get() - 1);
     }

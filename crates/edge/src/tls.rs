@@ -10,7 +10,7 @@
 //! ones every six hours), so a session can be resumed on any thread and never under another
 //! configuration. Within a configuration rustls itself resumes a session only for the same SNI.
 
-mod client_hello;
+pub(crate) mod client_hello;
 mod fingerprint;
 mod opened;
 mod quic;
@@ -135,6 +135,17 @@ impl Terms {
     /// Of names that nobody has, and of no name at all.
     const OF_NOBODY: Self = Self { certificate: None, policy: MinimumProtocolVersion::Tls12 };
 
+    /// Those of the name in a ClientHello, in lower case, and whether HTTP/2 is offered with them.
+    ///
+    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
+    /// that a handshake tells nobody which names exist.
+    fn by_name(name: &str, snapshot: &Snapshot) -> (Self, bool) {
+        match snapshot.distribution_by_host(name) {
+            Some(found) if found.enabled => (Self::of(name, found), found.http2),
+            _ => (Self::OF_NOBODY, true),
+        }
+    }
+
     /// Those of one of the distribution's names. The name that it was given stays the suffix's, as with
     /// CloudFront ("Use alternate domain names and HTTPS").
     fn of(name: &str, distribution: &LinkedDistribution) -> Self {
@@ -185,6 +196,46 @@ impl TlsFacts {
     }
 }
 
+/// What a handshake would offer, without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// The name in the ClientHello.
+    pub server_name: Option<String>,
+    /// The id of the certificate that would be shown; none stands for the suffix's.
+    pub certificate: Option<Arc<str>>,
+    /// The security policy in force.
+    pub policy: MinimumProtocolVersion,
+    /// The versions of TLS.
+    pub versions: Vec<&'static str>,
+    /// The cipher suites, as CloudFront names them, by preference.
+    pub cipher_suites: Vec<&'static str>,
+    /// Whether HTTP/2 is offered besides HTTP/1.1.
+    pub http2: bool,
+}
+
+impl Handshake {
+    /// The one that a ClientHello with this name would begin, and its facts if it ended well.
+    pub(crate) fn explain(server_name: Option<&str>, snapshot: &Snapshot) -> (Self, TlsFacts) {
+        let sni = server_name.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
+        let (terms, http2) = Terms::by_name(sni.as_deref().unwrap_or_default(), snapshot);
+        let policy = terms.policy;
+        let offered = security_policy::offered(policy);
+        let handshake = Self {
+            server_name: server_name.map(str::to_owned),
+            certificate: terms.certificate.clone(),
+            policy,
+            versions: security_policy::versions(policy).iter().map(|version| version.as_str()).collect(),
+            cipher_suites: offered.iter().map(|cipher| cipher.name).collect(),
+            http2,
+        };
+        // What every policy has: a version and a cipher suite that the viewer may have negotiated.
+        let (version, cipher) = (TlsVersion::Tls13, NegotiatedCipher::OF_EVERY_POLICY);
+        let facts =
+            TlsFacts { sni, terms, version, cipher, alpn: Alpn::Http1, resumed: false, fingerprints: None };
+        (handshake, facts)
+    }
+}
+
 /// TLS towards viewers; cheap to clone, and shared by all threads.
 #[derive(Clone, Debug)]
 pub struct ViewerTls {
@@ -215,21 +266,23 @@ impl ViewerTls {
         previous.next(&self.opener, snapshot)
     }
 
-    /// Performs a viewer's handshake.
-    pub(crate) async fn accept(
+    /// Performs a viewer's handshake; what is expensive about it waits for `turn`.
+    pub(crate) async fn accept<T>(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
+        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared))
+        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared, turn))
             .await
             .map_err(|_| TlsError::TimedOut)?
     }
 
-    async fn accept_without_limit(
+    async fn accept_without_limit<T>(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
+        turn: impl Future<Output = T>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let mut recorded = Vec::new();
         let recording = prepared.wants_fingerprints.then_some(&mut recorded);
@@ -238,24 +291,20 @@ impl ViewerTls {
         let fingerprints = Fingerprints::of_records(&recorded).map(Arc::new);
         drop(recorded);
         let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
-        let stream = StartHandshake::from_parts(hello, viewer).into_stream(config).await.map_err(misdeed)?;
+        let turn = turn.await;
+        // Here the keys are exchanged and the signature is made; the rest waits for the viewer and costs little.
+        let handshake = StartHandshake::from_parts(hello, viewer).into_stream(config);
+        drop(turn);
+        let stream = handshake.await.map_err(misdeed)?;
         let facts = facts(stream.get_ref().1, sni, terms).ok_or_else(unknown_outcome)?;
         Ok((stream, TlsFacts { fingerprints, ..facts }))
     }
 
-    /// A name that no distribution has, a disabled one's and none at all get the same answer, so
-    /// that a handshake tells nobody which names exist.
     fn select(&self, name: &str, prepared: &Prepared) -> (Arc<ServerConfig>, Terms) {
-        match prepared.snapshot.distribution_by_host(name) {
-            Some(found) if found.enabled => {
-                let terms = Terms::of(name, found);
-                let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
-                let configs = own.unwrap_or(&self.suffix).of(terms.policy);
-                let config = if found.http2 { &configs.http2 } else { &configs.http1 };
-                (Arc::clone(config), terms)
-            }
-            _ => (Arc::clone(&self.suffix.of(Terms::OF_NOBODY.policy).http2), Terms::OF_NOBODY),
-        }
+        let (terms, http2) = Terms::by_name(name, &prepared.snapshot);
+        let own = terms.certificate.as_deref().and_then(|id| prepared.certificates.get(id));
+        let configs = own.unwrap_or(&self.suffix).of(terms.policy);
+        (Arc::clone(if http2 { &configs.http2 } else { &configs.http1 }), terms)
     }
 
     /// As [`select`](Self::select), for QUIC: none for every name whose distribution does not speak HTTP/3, so
@@ -322,6 +371,8 @@ fn server_config(
         .map_err(TlsSetupError::Configuration)?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(certificate.clone()));
+    // The policy's order decides, not the viewer's, whom somebody may have talked into less.
+    config.ignore_client_order = true;
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new().map_err(TlsSetupError::TicketKeys)?;
     // Tickets keep sessions with the viewers; nothing is kept here.

@@ -18,17 +18,19 @@ mod api;
 mod http1_wire;
 mod http3_wire;
 mod routing;
+mod viewers;
 
 pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
 pub use http3_wire::{field_section, http3_streams};
 pub use routing::path;
+pub use viewers::{client_hello, geo_file, http2_guard};
 
 /// A target's name, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 14] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
@@ -40,6 +42,9 @@ pub const TARGETS: [Target; 11] = [
     ("xml_decode", xml_decode),
     ("json_decode", json_decode),
     ("bundle_decode", bundle_decode),
+    ("client_hello", client_hello),
+    ("geo_file", geo_file),
+    ("http2_guard", http2_guard),
 ];
 
 /// A number that the input chooses, below `bound`, and the rest of the input.

@@ -303,8 +303,14 @@ pub(crate) struct ExplainFlags {
     #[arg(short = 'd', long, value_name = "FILE")]
     pub(crate) data: Option<PathBuf>,
     /// From where the viewer connects: ADDRESS or ADDRESS:PORT
-    #[arg(long, value_name = "ADDR", default_value = "192.0.2.1:50000", value_parser = viewer)]
+    #[arg(long, visible_alias = "viewer-address", value_name = "ADDR", default_value = "192.0.2.1:50000", value_parser = viewer)]
     pub(crate) from: SocketAddr,
+    /// The name in the viewer's TLS handshake; the URL's host unless given, none where it is empty
+    #[arg(long, value_name = "NAME")]
+    pub(crate) tls_server_name: Option<String>,
+    /// A database of addresses (.mmdb), as `mantlet run` has it: it tells where the viewer is. Repeat it for several.
+    #[arg(long, value_name = "FILE", env = "MANTLET_GEO_DATABASE", value_delimiter = ',')]
+    pub(crate) geo_database: Vec<PathBuf>,
     /// The version of HTTP that the viewer speaks
     #[arg(long, value_enum, default_value_t = AskedHttpVersion::Http11)]
     pub(crate) http_version: AskedHttpVersion,
@@ -325,14 +331,18 @@ impl ExplainFlags {
 
 const EXPLAIN_EXAMPLES: &str = "\
 It needs no running process and connects to nobody: the functions of the edge are asked about the stored configuration.
-Which distribution and cache behavior, whether the edge answers by itself and why, and otherwise every header that the
-origin gets, with what decides on it: a policy, an origin custom header, the edge. Whatever the viewer sends and the
-origin does not get is listed too. <request-id> and <edge> stand for what differs each time.
+What TLS offers, which distribution and cache behavior, whether the edge answers by itself and why, and otherwise every
+header that the origin gets (and the second origin of a group), with what decides on it: a policy, an origin custom
+header, the edge. Whatever the viewer sends and the origin does not get is listed too, and so is what the viewer gets of
+an empty answer, and which errors custom error pages replace. <request-id>, <edge>, <location> and <date> stand for what
+differs each time.
 
 Examples:
   mantlet explain https://api.example.com/orders?page=2
   mantlet explain https://api.example.com/orders -X DELETE -H 'Authorization: Bearer x' -H 'Cookie: a=1'
   mantlet explain https://api.example.com/upload -d picture.jpg --http-version 2
+  mantlet explain https://api.example.com/ --tls-server-name www.example.com
+  mantlet explain https://api.example.com/ --viewer-address 81.2.69.142 --geo-database GeoLite2-Country.mmdb
   mantlet explain http://api.example.com/x/../admin --json | jq .outcome";
 
 /// A version of HTTP that a viewer speaks.

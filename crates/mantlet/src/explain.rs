@@ -5,11 +5,12 @@ mod report;
 mod text;
 mod url;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use control::StoredDistribution;
-use edge::{Question, explain};
+use edge::{GeoDatabase, Question, explain};
 use edge_config::{CloudFrontHeaders, PathPattern, ResourceId, ResourceKind, Snapshot};
 use store::Store;
 
@@ -27,6 +28,10 @@ use crate::stored;
 const REQUEST_ID: &str = "<request-id>";
 /// Stands for the name that each process has in `Via`.
 const VIA_ID: &str = "<edge>";
+/// Stands for where an edge says that it is.
+const POP: &str = "<location>";
+/// Stands for the time of an answer.
+const DATE: &str = "<date>";
 
 /// Asks the edge's functions, and prints what they say.
 pub(crate) async fn run(flags: &ExplainFlags) -> Result<()> {
@@ -40,18 +45,24 @@ pub(crate) async fn run(flags: &ExplainFlags) -> Result<()> {
     let directory = DataDir::look_into(&flags.directory.data_dir)?;
     let store = stored::look_into(&directory)?;
     let (snapshot, quarantine) = feed::read(Arc::clone(&store)).await?;
+    let geo_database = GeoDatabase::open(&flags.geo_database)?;
     let head = head(flags, &url, body_bytes);
     let question = Question {
         head: head.as_bytes(),
         scheme: url.scheme,
         version: flags.http_version.into(),
         viewer: flags.from,
+        server_name: server_name(flags, &url),
+        geo_database: &geo_database,
         https_port: https_port(&directory, &url)?,
         request_id: REQUEST_ID,
         via_id: VIA_ID,
+        pop: POP,
+        date: DATE,
     };
     let explanation = explain(&snapshot, &question);
     let mut report = Report::new(flags, &url, body_bytes, &snapshot, &explanation);
+    report.knows_countries = geo_database.tells_countries();
     if let Some(distribution) = &explanation.distribution {
         let id = ResourceId::new(ResourceKind::Distribution, &distribution.id);
         report.is_quarantined = quarantine.contains(&id);
@@ -81,6 +92,14 @@ fn head(flags: &ExplainFlags, url: &AskedUrl, body_bytes: Option<u64>) -> String
         head.extend(["Content-Length: ", &bytes.to_string(), "\r\n"]);
     }
     head + "\r\n"
+}
+
+/// The name in the viewer's ClientHello: the URL's host, where it is a name (RFC 6066 section 3 has no addresses).
+fn server_name<'a>(flags: &'a ExplainFlags, url: &'a AskedUrl) -> Option<&'a str> {
+    let asked = flags.tls_server_name.as_deref();
+    let name = asked.unwrap_or_else(|| behavior::host_without_port(&url.authority));
+    let is_address = name.starts_with('[') || name.parse::<IpAddr>().is_ok();
+    (!name.is_empty() && !is_address).then_some(name)
 }
 
 /// Where redirects lead to: the listener of the process that runs, or what the URL says.

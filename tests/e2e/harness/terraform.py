@@ -6,6 +6,7 @@ directory that is laid out as a filesystem mirror. Nothing is downloaded.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -43,6 +44,8 @@ class Terraform:
             TF_CLI_CONFIG_FILE=str(cli_config(self.directory)),
             TF_IN_AUTOMATION="1",
             CHECKPOINT_DISABLE="1",
+            # The provider builds its schema anew for each command; a third of that was garbage collection.
+            GOGC="400",
         )
         self("init", "-input=false")
 
@@ -80,15 +83,22 @@ class Terraform:
 
     def ids(self):
         """The id of everything in the state, by its address."""
-        resources = json.loads(self("show", "-json").stdout)["values"]["root_module"]["resources"]
-        return {one["address"]: one["values"]["id"] for one in resources}
+        resources = json.loads(self("state", "pull").stdout)["resources"]
+        return {
+            f"{one['type']}.{one['name']}": one["instances"][0]["attributes"]["id"]
+            for one in resources
+            if one["mode"] == "managed"
+        }
 
     def reimport(self, addresses):
-        """Forgets resources and finds them again by their ids."""
+        """Forgets resources and finds them again by their ids, all with one start of the provider."""
         ids = self.ids()
         self("state", "rm", *addresses)
-        for address in addresses:
-            self("import", address, ids[address])
+        blocks = self.directory / "imports.tf"
+        blocks.write_text("".join(f'import {{\n  to = {to}\n  id = "{ids[to]}"\n}}\n' for to in addresses))
+        done = self("apply", "-auto-approve").stdout
+        blocks.unlink()
+        assert re.search(rf"{len(addresses)} imported, 0 added, \d+ changed, 0 destroyed", done), done
 
 
 def cli_config(directory):

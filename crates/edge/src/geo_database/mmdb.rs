@@ -181,14 +181,16 @@ impl<'a> Value<'a> {
         if head.kind != MAP {
             return None;
         }
+        // One allowance for all of them: a walk for each member would be the square of it.
+        let mut allowance = GEO_VALUES_MAX;
         let mut at = head.contents_at;
-        for _ in 0..head.size.min(GEO_VALUES_MAX) {
+        for _ in 0..head.size {
             let key = Self { at, ..self };
-            let value = Self { at: key.end()?, ..self };
+            let value = Self { at: key.end(&mut allowance)?, ..self };
             if key.text() == Some(name) {
                 return Some(value);
             }
-            at = value.end()?;
+            at = value.end(&mut allowance)?;
         }
         None
     }
@@ -259,10 +261,11 @@ impl<'a> Value<'a> {
         Some(Head { kind, size, contents_at: contents_at + bytes })
     }
 
-    /// Where the value ends, with everything in it.
-    fn end(self) -> Option<usize> {
+    /// Where the value ends, with everything in it; none where that is more values than are allowed.
+    fn end(self, allowance: &mut usize) -> Option<usize> {
         let (mut at, mut left) = (self.at, 1_usize);
-        for _ in 0..GEO_VALUES_MAX {
+        while left > 0 {
+            *allowance = allowance.checked_sub(1)?;
             let head = Self { at, ..self }.head()?;
             left -= 1;
             at = head.contents_at;
@@ -272,11 +275,8 @@ impl<'a> Value<'a> {
                 ARRAY => left = left.checked_add(head.size)?,
                 _ => at = at.checked_add(head.size)?,
             }
-            if left == 0 {
-                return Some(at);
-            }
         }
-        None
+        Some(at)
     }
 }
 

@@ -137,8 +137,7 @@ fn address(text: &str) -> IpAddr {
 }
 
 fn opened(bytes: Vec<u8>) -> GeoDatabase {
-    let database = Mmdb::new(bytes).unwrap();
-    GeoDatabase { tells: probe(&database), databases: vec![Arc::new(database)] }
+    GeoDatabase::of(bytes).unwrap()
 }
 
 #[test]
@@ -228,6 +227,21 @@ fn what_is_no_database_is_refused_by_name() {
     assert!(missing.contains("/nowhere/a.mmdb cannot be read"), "{missing}");
 }
 
+/// Maps of maps, whose members are walked over again and again in search of what is not there.
+#[test]
+fn a_record_of_many_values_takes_no_time() {
+    let within = Made::Map((0..900).map(|_| ("x", Made::True)).collect()).bytes();
+    let members = (0..900_u16).map(|_| [Made::Text("y").bytes(), within.clone()].concat());
+    let section = [sized(7, 900), members.collect::<Vec<_>>().concat()].concat();
+    let database = Mmdb::new(database(24, 4, &[(address(HERE), 0)], &section)).unwrap();
+    let begun_at = std::time::Instant::now();
+    for _ in 0..1000 {
+        let record = database.find(address(HERE)).unwrap();
+        assert_eq!(location(&record), ViewerLocation::default());
+    }
+    assert!(begun_at.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun_at.elapsed());
+}
+
 proptest! {
     #[test]
     fn no_damage_is_too_odd(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
@@ -236,8 +250,7 @@ proptest! {
             let at = at.index(bytes.len());
             bytes[at] = byte;
         }
-        if let Ok(database) = Mmdb::new(bytes) {
-            let database = GeoDatabase { tells: probe(&database), databases: vec![Arc::new(database)] };
+        if let Ok(database) = GeoDatabase::of(bytes) {
             let _ = database.location(address(HERE));
             let _ = database.country(address("2001:db8::1"));
         }

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use behavior::{
-    FieldSink, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_interim_fields,
+    FieldSink, HttpVersion, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_interim_fields,
     write_viewer_fields, write_viewer_trailers,
 };
 use edge_config::{LinkedCacheBehavior, LinkedDistribution};
@@ -36,7 +36,9 @@ use crate::pipeline::ViewerSide;
 use crate::response_headers::{Timing, alternative_service, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
-use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
+use crate::viewer::{
+    RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
+};
 
 /// One attempt at an exchange.
 pub(super) struct Attempt<'a, 'e, 'r> {
@@ -179,10 +181,14 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    /// How long the viewer may be silent. Who has declared a length has the whole body at hand.
+    /// How long the viewer may be silent. Over HTTP/2 a body of unknown length may be one side of a
+    /// conversation, which is silent while the other side speaks; everybody else has the body at hand.
     fn body_patience(&self) -> Duration {
-        match self.exchange.request.framing {
-            BodyFraming::Length(_) => self.exchange.request.peer.patience(VIEWER_BODY_GAP_MAX),
+        let ViewerRequest { framing, version, peer, .. } = self.exchange.request;
+        match (framing, version) {
+            (BodyFraming::Length(_), _) | (_, HttpVersion::Http10 | HttpVersion::Http11) => {
+                peer.patience(VIEWER_BODY_GAP_MAX)
+            }
             _ => VIEWER_BODY_GAP_MAX,
         }
     }

@@ -20,13 +20,13 @@ const SUPPORTED_VERSIONS: u16 = 43;
 /// A ClientHello's lists in the viewer's order, without the values that viewers send to keep servers
 /// tolerant (GREASE, RFC 8701): they are chosen at random.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ClientHello {
+pub(crate) struct ClientHello {
     pub(super) legacy_version: u16,
-    pub(super) cipher_suites: Vec<u16>,
+    pub(crate) cipher_suites: Vec<u16>,
     pub(super) extensions: Vec<u16>,
-    pub(super) groups: Vec<u16>,
+    pub(crate) groups: Vec<u16>,
     pub(super) point_formats: Vec<u8>,
-    pub(super) signature_algorithms: Vec<u16>,
+    pub(crate) signature_algorithms: Vec<u16>,
     pub(super) supported_versions: Vec<u16>,
     /// The first protocol that the viewer offers.
     pub(super) first_protocol: Vec<u8>,
@@ -54,7 +54,7 @@ pub(super) struct NotClientHello;
 
 impl ClientHello {
     /// Reads the records of a connection's first bytes; none if they are no whole ClientHello.
-    pub(super) fn parse(records: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(records: &[u8]) -> Option<Self> {
         Self::parse_message(&handshake_bytes(records))
     }
 

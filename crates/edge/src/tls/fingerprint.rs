@@ -32,7 +32,7 @@ pub(crate) struct Fingerprints {
 
 impl Fingerprints {
     /// Those of a TCP connection's first bytes; none if they are no whole ClientHello.
-    pub(super) fn of_records(records: &[u8]) -> Option<Self> {
+    pub(crate) fn of_records(records: &[u8]) -> Option<Self> {
         Some(Self::of(&ClientHello::parse(records)?, Carrier::Tcp))
     }
 

@@ -22,7 +22,7 @@ use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion};
 
 use super::TlsVersion;
 
-/// Those of TLSv1.2_2021; the other policies have some of them.
+/// Those of TLSv1.2_2021, in the order in which they are chosen; the other policies have some of them.
 static CIPHER_SUITES: [SupportedCipherSuite; 9] = [
     cipher_suite::TLS13_AES_128_GCM_SHA256,
     cipher_suite::TLS13_AES_256_GCM_SHA384,
@@ -86,6 +86,29 @@ pub(super) fn protocol_versions(
     }
 }
 
+/// The versions of a policy, the newest first.
+pub(super) fn versions(policy: MinimumProtocolVersion) -> &'static [TlsVersion] {
+    match policy {
+        MinimumProtocolVersion::Tls12 | MinimumProtocolVersion::Tls12Of2025 => {
+            &[TlsVersion::Tls13, TlsVersion::Tls12]
+        }
+        MinimumProtocolVersion::Tls13 => &[TlsVersion::Tls13],
+    }
+}
+
+/// The cipher suites of a policy, in the order of preference.
+pub(super) fn offered(policy: MinimumProtocolVersion) -> Vec<NegotiatedCipher> {
+    CIPHER_SUITES.iter().filter_map(|suite| offer(policy, suite)).collect()
+}
+
+fn offer(policy: MinimumProtocolVersion, suite: &SupportedCipherSuite) -> Option<NegotiatedCipher> {
+    let version = match suite {
+        SupportedCipherSuite::Tls12(_) => TlsVersion::Tls12,
+        SupportedCipherSuite::Tls13(_) => TlsVersion::Tls13,
+    };
+    NegotiatedCipher::new(suite.suite()).filter(|cipher| permits(policy, version, *cipher))
+}
+
 /// A cipher suite that was negotiated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NegotiatedCipher {
@@ -95,6 +118,9 @@ pub(crate) struct NegotiatedCipher {
 }
 
 impl NegotiatedCipher {
+    /// One that every policy has, for TLS 1.3.
+    pub(super) const OF_EVERY_POLICY: Self = Self { name: "TLS_AES_128_GCM_SHA256", is_chacha20: false };
+
     /// None for what no policy has.
     pub(super) fn new(suite: CipherSuite) -> Option<Self> {
         let name = match suite {
@@ -140,6 +166,28 @@ mod tests {
                 assert_eq!(permits(policy, version, cipher), is_offered, "{suite:?} under {policy:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_told_of_a_policy_is_what_rustls_is_given() {
+        for policy in MinimumProtocolVersion::ALL {
+            let given =
+                protocol_versions(policy).iter().filter_map(|given| super::super::version(given.version));
+            assert_eq!(versions(policy), given.collect::<Vec<_>>(), "{policy:?}");
+            let provider = provider(policy);
+            let is_given = |cipher: &NegotiatedCipher| {
+                provider
+                    .cipher_suites
+                    .iter()
+                    .any(|suite| NegotiatedCipher::new(suite.suite()) == Some(*cipher))
+            };
+            assert!(offered(policy).iter().all(is_given), "{policy:?}");
+            assert!(permits(policy, TlsVersion::Tls13, NegotiatedCipher::OF_EVERY_POLICY), "{policy:?}");
+        }
+        assert_eq!(
+            NegotiatedCipher::new(CipherSuite::TLS13_AES_128_GCM_SHA256),
+            Some(NegotiatedCipher::OF_EVERY_POLICY)
+        );
     }
 
     #[test]

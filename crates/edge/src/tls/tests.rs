@@ -1,5 +1,6 @@
 //! Real handshakes with rustls as the viewer.
 
+use std::future::ready;
 use std::net::SocketAddr;
 
 use edge_config::{
@@ -154,7 +155,7 @@ async fn handshake_with(
     let address = listener.local_addr().unwrap();
     let edge = async {
         let (stream, _) = listener.accept().await.unwrap();
-        let (mut stream, facts) = tls.accept(stream, prepared).await?;
+        let (mut stream, facts) = tls.accept(stream, prepared, ready(())).await?;
         stream.write_all(b"x").await.map_err(TlsError::Broken)?;
         let _ = stream.shutdown().await;
         Ok(facts)
@@ -311,6 +312,24 @@ async fn f4_each_policy_has_its_cipher_suites_with_rsa() {
 }
 
 #[tokio::test]
+async fn the_edge_chooses_the_cipher_suite_and_not_the_viewer() {
+    let certificates = certificates();
+    let tls = certificates.viewer_tls();
+    for (version, name) in [(&TLS13, "TLS_AES_128_GCM_SHA256"), (&TLS12, "ECDHE-ECDSA-AES128-GCM-SHA256")] {
+        let mut provider = (*security_policy::provider(MinimumProtocolVersion::Tls12)).clone();
+        provider.cipher_suites.reverse();
+        let viewer = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(certificates.roots.clone())
+            .with_no_client_auth();
+        let (facts, viewer) = handshake(&tls, &viewer, "both.mantlet.localhost").await;
+        viewer.unwrap();
+        assert_eq!(facts.unwrap().cipher.name, name);
+    }
+}
+
+#[tokio::test]
 async fn f5_each_policy_has_the_key_exchanges() {
     let certificates = certificates();
     let tls = certificates.viewer_tls();
@@ -351,7 +370,7 @@ async fn check_pieces(pieces: Vec<Vec<u8>>) {
     let address = listener.local_addr().unwrap();
     let edge = async {
         let (stream, _) = listener.accept().await.unwrap();
-        tls.accept(stream, &prepared).await.map(drop)
+        tls.accept(stream, &prepared, ready(())).await.map(drop)
     };
     let viewer = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -466,7 +485,7 @@ async fn a_connection_outlives_a_new_certificate_and_not_a_policy_that_it_does_n
 }
 
 #[tokio::test]
-async fn a_distribution_without_http_2_does_not_offer_it() {
+async fn a11_a_distribution_without_http_2_does_not_offer_it() {
     let certificates = certificates();
     let tls = certificates.viewer_tls();
     let facts =
@@ -497,7 +516,7 @@ async fn unknown_and_disabled_names_get_the_suffix_certificate_and_the_same_answ
 }
 
 #[tokio::test]
-async fn a_viewer_without_sni_gets_the_suffix_certificate() {
+async fn f6_a_viewer_without_sni_gets_the_suffix_certificate() {
     let certificates = certificates();
     let mut viewer = certificates.viewer(&[&TLS13], &[]);
     viewer.enable_sni = false;
@@ -610,7 +629,8 @@ async fn the_post_quantum_key_exchange_is_used() {
     let viewer = certificates.viewer(&[&TLS13], &[]);
     let tls = certificates.viewer_tls();
     let prepared = prepared(&tls, snapshot(), &Arc::default());
-    let edge = async { tls.accept(listener.accept().await.unwrap().0, &prepared).await.unwrap().0 };
+    let edge =
+        async { tls.accept(listener.accept().await.unwrap().0, &prepared, ready(())).await.unwrap().0 };
     let viewer = async {
         let name = ServerName::try_from("both.mantlet.localhost").unwrap();
         TlsConnector::from(Arc::new(viewer)).connect(name, TcpStream::connect(address).await.unwrap()).await
@@ -626,8 +646,9 @@ async fn accept_bytes(bytes: &[u8], close: bool) -> (TlsError, Vec<u8>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let prepared = prepared(&tls, snapshot(), &Arc::default());
-    let edge =
-        async { tls.accept(listener.accept().await.unwrap().0, &prepared).await.map(drop).unwrap_err() };
+    let edge = async {
+        tls.accept(listener.accept().await.unwrap().0, &prepared, ready(())).await.map(drop).unwrap_err()
+    };
     let viewer = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         // The edge may have hung up in the middle of it.

@@ -53,7 +53,7 @@ impl Http2Misconduct {
 
 /// How a viewer behaves on one connection: written by the guard, read by the connection's task.
 #[derive(Debug)]
-pub(super) struct Conduct {
+pub(crate) struct Conduct {
     /// Whether a header block has passed that nobody has looked at yet.
     is_paused: Cell<bool>,
     misconduct: Cell<Option<Http2Misconduct>>,
@@ -69,7 +69,7 @@ pub(super) struct Conduct {
 }
 
 impl Conduct {
-    pub(super) fn new(load: &Rc<Load>) -> Self {
+    pub(crate) fn new(load: &Rc<Load>) -> Self {
         Self {
             is_paused: Cell::new(false),
             misconduct: Cell::new(None),
@@ -83,18 +83,18 @@ impl Conduct {
     }
 
     /// Reads on; the task that calls this is woken by [`condemn`](Self::condemn).
-    pub(super) fn resume(&self, context: &Context<'_>) {
+    pub(crate) fn resume(&self, context: &Context<'_>) {
         self.is_paused.set(false);
         self.task.borrow_mut().get_or_insert_with(|| context.waker().clone()).clone_from(context.waker());
     }
 
     /// Whether reading was stopped by a header block.
-    pub(super) fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.is_paused.get()
     }
 
     /// What the viewer did, once.
-    pub(super) fn take_misconduct(&self) -> Option<Http2Misconduct> {
+    pub(crate) fn take_misconduct(&self) -> Option<Http2Misconduct> {
         self.misconduct.take()
     }
 
@@ -109,7 +109,7 @@ impl Conduct {
     }
 
     /// Until when what has begun to arrive must be complete.
-    pub(super) fn complete_by(&self) -> Option<Instant> {
+    pub(crate) fn complete_by(&self) -> Option<Instant> {
         self.incomplete_since.get().map(|since| since + VIEWER_HEAD_TIME_MAX)
     }
 
@@ -198,14 +198,14 @@ impl Allowance {
 
 /// The connection's bytes, watched.
 #[derive(Debug)]
-pub(super) struct Guard<T> {
+pub(crate) struct Guard<T> {
     inner: Take<T>,
     frames: FrameReader,
     conduct: Rc<Conduct>,
 }
 
 impl<T: AsyncRead> Guard<T> {
-    pub(super) fn new(inner: T, conduct: Rc<Conduct>) -> Self {
+    pub(crate) fn new(inner: T, conduct: Rc<Conduct>) -> Self {
         Self { inner: inner.take(0), frames: FrameReader::new(), conduct }
     }
 }

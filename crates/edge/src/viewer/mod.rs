@@ -4,7 +4,7 @@
 mod http1_connection;
 mod http2_coalescing;
 mod http2_connection;
-mod http2_guard;
+pub(crate) mod http2_guard;
 mod http2_head;
 mod http2_outgoing;
 mod http3_body;
@@ -29,7 +29,7 @@ pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal}
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};
 
 use crate::addresses::AddressConnection;
-use crate::thread::{Handshake, Thread};
+use crate::thread::{QuicHandshake, Thread};
 use crate::tls::{Alpn, HANDSHAKE_TIME_MAX, TlsFacts};
 use crate::transport::Transport;
 
@@ -61,15 +61,17 @@ async fn serve_tls(
     let Some(tls) = &thread.common.tls else { return };
     let begun_at = Instant::now();
     let prepared = thread.prepared();
-    let (stream, facts) = match tls.accept(stream, &prepared).await {
+    let handshake = of_address.begin_handshake();
+    let turn = thread.handshakes.take(handshake.has_many());
+    let (stream, facts) = match tls.accept(stream, &prepared, turn).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
             return tracing::debug!(%error, "A viewer's TLS handshake failed");
         }
     };
-    // Connections live long; snapshots should not.
-    drop(prepared);
+    // Connections live long; snapshots should not, and it is no handshake any more.
+    drop((prepared, handshake));
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
@@ -88,7 +90,7 @@ async fn serve_tls(
 pub(crate) async fn serve_quic(
     thread: &Rc<Thread>,
     connecting: Connecting,
-    handshake: Handshake,
+    handshake: QuicHandshake,
     address: SocketAddr,
     of_address: AddressConnection,
 ) {

@@ -6,7 +6,7 @@
 use std::sync::Mutex;
 
 use behavior::{HttpVersion, Scheme};
-use edge::{Forwarded, Outcome, Question, explain};
+use edge::{Forwarded, GeoDatabase, Outcome, Question, explain};
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Distribution, HeaderSelection, MethodSet,
     NameSelection, OriginRequestPolicy, OriginRequestPolicySource, PathPattern, ResourceId, ResourceKind,
@@ -292,9 +292,13 @@ async fn the_origin_gets_exactly_what_is_explained_and_everything_else_ends_as_e
             scheme: Scheme::Http,
             version: if case.request.version == "1.0" { HttpVersion::Http10 } else { HttpVersion::Http11 },
             viewer: viewer.address,
+            server_name: None,
+            geo_database: &GeoDatabase::default(),
             https_port: edge.https.port(),
             request_id: "id",
             via_id: VIA_ID,
+            pop: "pop",
+            date: "now",
         };
         let explanation = explain(&edge.snapshot(), &question);
         let Served { answer, at_origin } = serve(&mut viewer, &case.request, &received).await;
@@ -333,9 +337,13 @@ async fn a_refusal_says_more_than_the_viewer_is_told() {
             scheme: Scheme::Https,
             version: HttpVersion::Http11,
             viewer: "192.0.2.1:5000".parse().unwrap(),
+            server_name: Some("api.test"),
+            geo_database: &GeoDatabase::default(),
             https_port: 443,
             request_id: "id",
             via_id: VIA_ID,
+            pop: "pop",
+            date: "now",
         };
         match explain(&edge.snapshot(), &question).outcome {
             Outcome::Refused(refusal) => (refusal.error.status(), refusal.why),

@@ -1,10 +1,10 @@
 //! What is told, as data: `--json` prints it, `text` puts it into words.
 
 use behavior::{DroppedBy, SentBy};
-use edge::{Explanation, Forwarded, Outcome};
+use edge::{Explanation, Forwarded, Handshake, Outcome, Refusal, SecondOrigin};
 use edge_config::{
-    CountryCode, GeoRestriction, LinkedCacheBehavior, LinkedDistribution, Method, MinimumProtocolVersion,
-    Snapshot, ViewerProtocolPolicy,
+    CountryCode, ErrorPage, GeoRestriction, LinkedCacheBehavior, LinkedDistribution, Method,
+    MinimumProtocolVersion, Origin, Snapshot, ViewerProtocolPolicy,
 };
 use serde::Serialize;
 
@@ -17,11 +17,19 @@ pub(super) struct Report {
     pub(super) request: RequestReport,
     /// The revision of the configuration that this is about.
     pub(super) revision: u64,
+    /// The handshake before the request, where it comes over TLS.
+    pub(super) tls: Option<TlsReport>,
+    /// Where the viewer is, as far as geo databases were given and know.
+    pub(super) viewer_country: Option<String>,
+    /// Whether any was given that knows countries.
+    pub(super) knows_countries: bool,
     pub(super) distribution: Option<DistributionReport>,
     /// Whether the newest configuration of the distribution cannot be used, so that an older one counts.
     pub(super) is_quarantined: bool,
     pub(super) cache_behavior: Option<CacheBehaviorReport>,
     pub(super) policies: Vec<PolicyReport>,
+    /// What would take the place of which errors, for such a request.
+    pub(super) error_pages: Vec<ErrorPageReport>,
     pub(super) outcome: OutcomeReport,
     /// Settings that are stored and that no edge acts on.
     pub(super) not_enforced: Vec<&'static str>,
@@ -36,6 +44,34 @@ pub(super) struct RequestReport {
     pub(super) body_bytes: Option<u64>,
 }
 
+/// What a handshake would offer.
+#[derive(Debug, Serialize)]
+pub(super) struct TlsReport {
+    /// The name in the ClientHello.
+    pub(super) server_name: Option<String>,
+    /// The id of the certificate that is shown; that of the domain suffix without.
+    pub(super) certificate: Option<String>,
+    pub(super) security_policy: &'static str,
+    pub(super) versions: Vec<&'static str>,
+    pub(super) cipher_suites: Vec<&'static str>,
+    /// What ALPN may choose.
+    pub(super) protocols: Vec<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorPageReport {
+    pub(super) error_status: u16,
+    pub(super) path: String,
+    pub(super) response_status: u16,
+}
+
+impl From<&ErrorPage> for ErrorPageReport {
+    fn from(page: &ErrorPage) -> Self {
+        let ErrorPage { error_status, path, response_status } = page;
+        Self { error_status: *error_status, path: path.clone(), response_status: *response_status }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct DistributionReport {
     pub(super) id: String,
@@ -46,8 +82,7 @@ pub(super) struct DistributionReport {
     pub(super) security_policy: &'static str,
     pub(super) speaks_http2: bool,
     pub(super) speaks_http3: bool,
-    /// From which countries it is served; from everywhere without. Where a viewer is only a process with a database
-    /// can tell.
+    /// From which countries it is served; from everywhere without.
     pub(super) geo_restriction: Option<String>,
     /// The id of its certificate; that of the domain suffix without.
     pub(super) certificate: Option<String>,
@@ -93,20 +128,53 @@ impl From<control::NamedPolicy> for PolicyReport {
 #[derive(Debug, Serialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub(super) enum OutcomeReport {
-    Refused { status: u16, code: &'static str, message: &'static str, why: String },
+    Refused(RefusedReport),
     Redirected { status: u16, location: String },
     Forwarded(Box<ForwardedReport>),
 }
 
 #[derive(Debug, Serialize)]
+pub(super) struct RefusedReport {
+    pub(super) status: u16,
+    pub(super) code: &'static str,
+    pub(super) message: &'static str,
+    pub(super) why: String,
+    /// Whether a custom error page may take its place.
+    pub(super) may_have_page: bool,
+}
+
+impl From<&Refusal> for RefusedReport {
+    fn from(Refusal { error, why }: &Refusal) -> Self {
+        Self {
+            status: error.status(),
+            code: error.code(),
+            message: error.message(),
+            why: why.clone(),
+            may_have_page: error.may_have_page(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
 pub(super) struct ForwardedReport {
+    #[serde(flatten)]
+    pub(super) to: OriginRequestReport,
+    pub(super) failover: Option<FailoverReport>,
+    /// Whether the cache behavior has an origin group, be it that such a request does not fail over.
+    pub(super) has_origin_group: bool,
+    /// What the viewer would get of an answer 200 without fields and body; those of framing are left out.
+    pub(super) answer: Vec<AnswerFieldReport>,
+}
+
+/// What one origin would get.
+#[derive(Debug, Serialize)]
+pub(super) struct OriginRequestReport {
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     pub(super) address: String,
     pub(super) port: u16,
     /// The name in the TLS handshake.
     pub(super) server_name: Option<String>,
-    pub(super) failover: Option<FailoverReport>,
     pub(super) request_line: String,
     pub(super) query_by: &'static str,
     /// The parts of the viewer's query that do not go.
@@ -119,7 +187,20 @@ pub(super) struct ForwardedReport {
 #[derive(Debug, Serialize)]
 pub(super) struct FailoverReport {
     pub(super) origin_id: String,
+    /// With which answers of the first one. That it cannot be connected to counts as 503, that it takes too
+    /// long as 504.
     pub(super) status_codes: Vec<u16>,
+    pub(super) origin: OriginReport,
+    /// What it would get.
+    pub(super) to: Option<OriginRequestReport>,
+    /// Why it cannot be asked.
+    pub(super) refused: Option<RefusedReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AnswerFieldReport {
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -149,13 +230,37 @@ impl Report {
                 body_bytes,
             },
             revision: snapshot.revision().0,
+            tls: explanation.handshake.as_ref().map(of_handshake),
+            viewer_country: explanation.country.as_ref().map(|country| country.as_str().to_owned()),
+            knows_countries: false,
             distribution: distribution.map(|found| of_distribution(found, &url.authority, snapshot)),
             is_quarantined: false,
             cache_behavior: cache_behavior.zip(distribution).map(|(found, of)| of_cache_behavior(found, of)),
             policies: Vec::new(),
+            error_pages: explanation.error_pages.iter().map(Into::into).collect(),
             outcome: of_outcome(&explanation.outcome, cache_behavior, flags, url),
             not_enforced: Vec::new(),
         }
+    }
+}
+
+fn of_handshake(handshake: &Handshake) -> TlsReport {
+    TlsReport {
+        server_name: handshake.server_name.clone(),
+        certificate: handshake.certificate.as_ref().map(ToString::to_string),
+        security_policy: security_policy(handshake.policy),
+        versions: handshake.versions.clone(),
+        cipher_suites: handshake.cipher_suites.clone(),
+        protocols: if handshake.http2 { vec!["h2", "http/1.1"] } else { vec!["http/1.1"] },
+    }
+}
+
+/// As it is enforced: older ones than TLSv1.2_2021 are served as that one.
+fn security_policy(policy: MinimumProtocolVersion) -> &'static str {
+    match policy {
+        MinimumProtocolVersion::Tls12 => "TLSv1.2_2021",
+        MinimumProtocolVersion::Tls12Of2025 => "TLSv1.2_2025",
+        MinimumProtocolVersion::Tls13 => "TLSv1.3_2025",
     }
 }
 
@@ -166,11 +271,7 @@ fn of_distribution(found: &LinkedDistribution, authority: &str, snapshot: &Snaps
         domain_name: found.domain_name.as_str().to_owned(),
         found_by: snapshot.name_by_host(&host).map(|(name, _)| name.as_str().to_owned()),
         is_enabled: found.enabled,
-        security_policy: match found.minimum_protocol_version {
-            MinimumProtocolVersion::Tls12 => "TLSv1.2_2021",
-            MinimumProtocolVersion::Tls12Of2025 => "TLSv1.2_2025",
-            MinimumProtocolVersion::Tls13 => "TLSv1.3_2025",
-        },
+        security_policy: security_policy(found.minimum_protocol_version),
         speaks_http2: found.http2,
         speaks_http3: found.http3,
         geo_restriction: found.geo_restriction.as_deref().map(of_geo_restriction),
@@ -190,7 +291,6 @@ fn of_geo_restriction(restriction: &GeoRestriction) -> String {
 fn of_cache_behavior(found: &LinkedCacheBehavior, of: &LinkedDistribution) -> CacheBehaviorReport {
     let others = &of.cache_behaviors;
     let position = others.iter().position(|other| other.path_pattern == found.path_pattern);
-    let origin = &found.origin;
     CacheBehaviorReport {
         path_pattern: found.path_pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
         position: position.unwrap_or(others.len()) + 1,
@@ -206,14 +306,18 @@ fn of_cache_behavior(found: &LinkedCacheBehavior, of: &LinkedDistribution) -> Ca
             .map(Method::as_str)
             .collect(),
         may_be_cached: !found.cache_policy.disables_caching(),
-        origin: OriginReport {
-            id: origin.id.clone(),
-            connection_attempts: origin.connection_attempts,
-            connection_timeout_seconds: origin.connection_timeout_seconds,
-            read_timeout_seconds: origin.read_timeout_seconds,
-            keepalive_timeout_seconds: origin.keepalive_timeout_seconds,
-            response_completion_timeout_seconds: origin.response_completion_timeout_seconds,
-        },
+        origin: of_origin(&found.origin),
+    }
+}
+
+fn of_origin(origin: &Origin) -> OriginReport {
+    OriginReport {
+        id: origin.id.clone(),
+        connection_attempts: origin.connection_attempts,
+        connection_timeout_seconds: origin.connection_timeout_seconds,
+        read_timeout_seconds: origin.read_timeout_seconds,
+        keepalive_timeout_seconds: origin.keepalive_timeout_seconds,
+        response_completion_timeout_seconds: origin.response_completion_timeout_seconds,
     }
 }
 
@@ -224,66 +328,76 @@ fn of_outcome(
     url: &AskedUrl,
 ) -> OutcomeReport {
     match outcome {
-        Outcome::Refused(refusal) => OutcomeReport::Refused {
-            status: refusal.error.status(),
-            code: refusal.error.code(),
-            message: refusal.error.message(),
-            why: refusal.why.clone(),
-        },
+        Outcome::Refused(refusal) => OutcomeReport::Refused(refusal.into()),
         Outcome::Redirected { status, location } => {
             OutcomeReport::Redirected { status: *status, location: location.clone() }
         }
         Outcome::Forwarded(forwarded) => {
-            let mut report = of_forwarded(forwarded, cache_behavior);
-            report.add_left_out_cookies(flags);
-            report.query_left_out = left_out(query(&url.target), query(&report.request_line), '&');
-            OutcomeReport::Forwarded(Box::new(report))
+            let to = |forwarded: &Forwarded| of_origin_request(forwarded, cache_behavior, flags, url);
+            let answer = forwarded.answer.0.iter();
+            OutcomeReport::Forwarded(Box::new(ForwardedReport {
+                to: to(forwarded),
+                failover: forwarded.second.as_ref().map(|second| of_second(second, to)),
+                has_origin_group: cache_behavior.is_some_and(|found| found.failover.is_some()),
+                answer: answer
+                    .map(|(name, value)| AnswerFieldReport { name: name.clone(), value: text(value) })
+                    .collect(),
+            }))
         }
     }
 }
 
-fn of_forwarded(forwarded: &Forwarded, cache_behavior: Option<&LinkedCacheBehavior>) -> ForwardedReport {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+fn of_second(second: &SecondOrigin, to: impl Fn(&Forwarded) -> OriginRequestReport) -> FailoverReport {
+    FailoverReport {
+        origin_id: second.failover.origin.id.clone(),
+        status_codes: second.failover.status_codes.clone(),
+        origin: of_origin(&second.failover.origin),
+        to: second.outcome.as_ref().ok().map(|forwarded| to(forwarded)),
+        refused: second.outcome.as_ref().err().map(Into::into),
+    }
+}
+
+fn of_origin_request(
+    forwarded: &Forwarded,
+    cache_behavior: Option<&LinkedCacheBehavior>,
+    flags: &ExplainFlags,
+    url: &AskedUrl,
+) -> OriginRequestReport {
     let request_line = text(&forwarded.head).lines().next().unwrap_or_default().to_owned();
-    let query_by = cache_behavior.map(behavior::who_selects_query);
-    ForwardedReport {
+    let sent = forwarded.sent.iter();
+    let dropped = forwarded.dropped.iter();
+    let mut report = OriginRequestReport {
         scheme: if forwarded.server_name.is_some() { "https" } else { "http" },
         address: forwarded.address.clone(),
         port: forwarded.port,
         server_name: forwarded.server_name.clone(),
-        failover: forwarded.failover.as_ref().map(|failover| FailoverReport {
-            origin_id: failover.origin.id.clone(),
-            status_codes: failover.status_codes.clone(),
-        }),
+        query_left_out: left_out(query(&url.target), query(&request_line), '&'),
         request_line,
-        query_by: match query_by {
+        query_by: match cache_behavior.map(behavior::who_selects_query) {
             Some(Ok(by)) => who_sends(by),
             Some(Err(by)) => who_drops(by),
             None => "",
         },
-        query_left_out: Vec::new(),
-        sent: forwarded
-            .sent
-            .iter()
-            .map(|field| FieldReport {
-                name: field.name.clone(),
-                value: text(&field.value),
-                by: who_sends(field.by),
-            })
+        sent: sent.map(|field| FieldReport::new(&field.name, &field.value, who_sends(field.by))).collect(),
+        dropped: dropped
+            .map(|field| FieldReport::new(&field.name, &field.value, who_drops(field.by)))
             .collect(),
-        dropped: forwarded
-            .dropped
-            .iter()
-            .map(|field| FieldReport {
-                name: field.name.clone(),
-                value: text(&field.value),
-                by: who_drops(field.by),
-            })
-            .collect(),
+    };
+    report.add_left_out_cookies(flags);
+    report
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+impl FieldReport {
+    fn new(name: &str, value: &[u8], by: &'static str) -> Self {
+        Self { name: name.to_owned(), value: text(value), by }
     }
 }
 
-impl ForwardedReport {
+impl OriginRequestReport {
     /// A field that goes in part is sent as far as the sink is concerned; what is missing shows here.
     fn add_left_out_cookies(&mut self, flags: &ExplainFlags) {
         let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");

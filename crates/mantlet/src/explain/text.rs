@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::report::{
-    CacheBehaviorReport, DistributionReport, FieldReport, ForwardedReport, OutcomeReport, Report,
+    CacheBehaviorReport, DistributionReport, FailoverReport, FieldReport, ForwardedReport, OriginReport,
+    OriginRequestReport, OutcomeReport, Report, TlsReport,
 };
 
 /// All of it.
@@ -13,8 +14,11 @@ pub(super) fn of(report: &Report) -> String {
     let _ = writeln!(page.text, "{} {}", request.method, request.url);
     let body = request.body_bytes.map(|bytes| format!(", {bytes} bytes of body")).unwrap_or_default();
     let _ = writeln!(page.text, "HTTP/{} from {}{body}\n", request.http_version, request.viewer);
+    if let Some(offered) = &report.tls {
+        tls(&mut page, offered);
+    }
     match &report.distribution {
-        Some(found) => distribution(&mut page, found, report.is_quarantined),
+        Some(found) => distribution(&mut page, found, report),
         None => page.line("Distribution", "none"),
     }
     if let Some(found) = &report.cache_behavior {
@@ -27,14 +31,20 @@ pub(super) fn of(report: &Report) -> String {
         );
     }
     match &report.outcome {
-        OutcomeReport::Refused { status, code, message, why } => {
-            page.line("Answer", format_args!("{status} {code}, by the edge: {why}"));
-            page.line("The viewer reads", message);
+        OutcomeReport::Refused(refused) => {
+            page.line(
+                "Answer",
+                format_args!("{} {}, by the edge: {}", refused.status, refused.code, refused.why),
+            );
+            page.line("The viewer reads", refused.message);
+            if refused.may_have_page {
+                error_pages(&mut page, report, |status| status == refused.status);
+            }
         }
         OutcomeReport::Redirected { status, location } => {
             page.line("Answer", format_args!("{status}, by the edge: Location: {location}"));
         }
-        OutcomeReport::Forwarded(forwarded) => to_origin(&mut page, forwarded, report),
+        OutcomeReport::Forwarded(forwarded) => to_origins(&mut page, forwarded, report),
     }
     if !report.not_enforced.is_empty() {
         page.text.push('\n');
@@ -46,32 +56,46 @@ pub(super) fn of(report: &Report) -> String {
     page.text
 }
 
-fn distribution(page: &mut Page, found: &DistributionReport, is_quarantined: bool) {
+fn tls(page: &mut Page, offered: &TlsReport) {
+    let certificate =
+        offered.certificate.as_ref().map_or("that of the domain suffix".to_owned(), |id| id.clone());
+    let name = offered.server_name.as_deref().unwrap_or("no name");
+    page.line("TLS", format_args!("for {name}: certificate {certificate}; {}", offered.protocols.join(", ")));
+    page.line(
+        "Security policy",
+        format_args!("{}: {}", offered.security_policy, offered.versions.join(", ")),
+    );
+    page.line("Ciphers", offered.cipher_suites.join(", "));
+}
+
+fn distribution(page: &mut Page, found: &DistributionReport, report: &Report) {
     let by = found.found_by.as_deref().filter(|name| *name != found.domain_name);
     let by = by.map(|name| format!(", by its alias {name}")).unwrap_or_default();
     let state = if found.is_enabled { "" } else { "; disabled" };
     page.line("Distribution", format_args!("{} ({}){by}{state}", found.id, found.domain_name));
-    if is_quarantined {
+    if report.is_quarantined {
         page.line("", "its newest configuration cannot be used; the log of the process says why");
     }
-    let protocols = match (found.speaks_http2, found.speaks_http3) {
-        (true, true) => "HTTP/3, HTTP/2 or HTTP/1.1",
-        (true, false) => "HTTP/2 or HTTP/1.1",
-        (false, true) => "HTTP/3 or HTTP/1.1",
-        (false, false) => "HTTP/1.1",
-    };
-    let certificate = found
-        .certificate
-        .as_ref()
-        .map_or("of the domain suffix".to_owned(), |id| format!("{id}, of its own"));
-    page.line(
-        "TLS",
-        format_args!("security policy {}, {protocols}; certificate {certificate}", found.security_policy),
-    );
     if let Some(restriction) = &found.geo_restriction {
+        let place = match &report.viewer_country {
+            Some(country) => format!("the viewer is in {country}"),
+            None if report.knows_countries => {
+                "where the viewer is is not known, and who is not known is served".to_owned()
+            }
+            None => "not decided here: give --geo-database, which tells where the viewer is".to_owned(),
+        };
+        page.line("Geo restriction", format_args!("{restriction}; {place}"));
+    }
+}
+
+fn error_pages(page: &mut Page, report: &Report, is_told: impl Fn(u16) -> bool) {
+    for found in report.error_pages.iter().filter(|found| is_told(found.error_status)) {
         page.line(
-            "Geo restriction",
-            format_args!("{restriction}; where a viewer is shows only while serving"),
+            "Custom error page",
+            format_args!(
+                "{} is replaced by {} with the status {}",
+                found.error_status, found.path, found.response_status
+            ),
         );
     }
 }
@@ -84,37 +108,19 @@ fn cache_behavior(page: &mut Page, found: &CacheBehaviorReport) {
     page.line("Methods", found.allowed_methods.join(", "));
 }
 
-fn to_origin(page: &mut Page, forwarded: &ForwardedReport, report: &Report) {
+fn to_origins(page: &mut Page, forwarded: &ForwardedReport, report: &Report) {
     if let Some(found) = &report.cache_behavior {
-        let origin = &found.origin;
-        let server_name =
-            forwarded.server_name.as_ref().map(|name| format!(", TLS for {name}")).unwrap_or_default();
-        page.line(
-            "Origin",
-            format_args!(
-                "{}: {}://{}:{}{server_name}",
-                origin.id,
-                forwarded.scheme,
-                bracketed(&forwarded.address),
-                forwarded.port
-            ),
-        );
-        if let Some(failover) = &forwarded.failover {
-            let codes: Vec<_> = failover.status_codes.iter().map(u16::to_string).collect();
-            page.line("Failover", format_args!("to {} on {}", failover.origin_id, codes.join(", ")));
+        origin(page, "Origin", &found.origin, &forwarded.to);
+        match &forwarded.failover {
+            Some(second) => failover(page, second),
+            None if forwarded.has_origin_group => {
+                page.line(
+                    "Failover",
+                    "none for this request: it has a body, or a method that changes something",
+                );
+            }
+            None => {}
         }
-        let complete = origin.response_completion_timeout_seconds;
-        let complete = complete.map(|seconds| format!("; all within {seconds} s")).unwrap_or_default();
-        page.line(
-            "Timeouts",
-            format_args!(
-                "connect {} × {} s; first byte and every gap {} s{complete}; idle connections kept {} s",
-                origin.connection_attempts,
-                origin.connection_timeout_seconds,
-                origin.read_timeout_seconds,
-                origin.keepalive_timeout_seconds
-            ),
-        );
         let caching = if found.may_be_cached {
             "the cache policy allows it, and this release stores nothing: every request misses"
         } else {
@@ -122,17 +128,65 @@ fn to_origin(page: &mut Page, forwarded: &ForwardedReport, report: &Report) {
         };
         page.line("Caching", caching);
     }
-    let left_out = forwarded.query_left_out.join(", ");
+    let left_out = forwarded.to.query_left_out.join(", ");
     let left_out = if left_out.is_empty() { left_out } else { format!("; left out: {left_out}") };
-    page.line("Query", format_args!("{}{left_out}", forwarded.query_by));
-    let _ = writeln!(page.text, "\nThe origin gets\n  {}", forwarded.request_line);
-    page.fields(forwarded.sent.iter());
+    page.line("Query", format_args!("{}{left_out}", forwarded.to.query_by));
+    error_pages(page, report, |_| true);
+    let _ = writeln!(page.text, "\nThe origin gets\n  {}", forwarded.to.request_line);
+    page.fields(forwarded.to.sent.iter());
+    not_sent(page, &forwarded.to);
+    if let Some(second) = forwarded.failover.as_ref().and_then(|second| second.to.as_ref()) {
+        let _ = writeln!(page.text, "\nThe second origin gets\n  {}", second.request_line);
+        page.fields(second.sent.iter());
+    }
+    page.text.push_str("\nOf an empty 200 the viewer gets\n");
+    for field in &forwarded.answer {
+        let _ = writeln!(page.text, "  {}: {}", field.name, field.value);
+    }
+}
+
+fn origin(page: &mut Page, name: &str, found: &OriginReport, to: &OriginRequestReport) {
+    let server_name = to.server_name.as_ref().map(|name| format!(", TLS for {name}")).unwrap_or_default();
+    let address = bracketed(&to.address);
+    page.line(name, format_args!("{}: {}://{address}:{}{server_name}", found.id, to.scheme, to.port));
+    let complete = found.response_completion_timeout_seconds;
+    let complete = complete.map(|seconds| format!("; all within {seconds} s")).unwrap_or_default();
+    page.line(
+        "Timeouts",
+        format_args!(
+            "connect {} × {} s; first byte and every gap {} s{complete}; idle connections kept {} s",
+            found.connection_attempts,
+            found.connection_timeout_seconds,
+            found.read_timeout_seconds,
+            found.keepalive_timeout_seconds
+        ),
+    );
+}
+
+fn failover(page: &mut Page, second: &FailoverReport) {
+    let codes: Vec<_> = second.status_codes.iter().map(u16::to_string).collect();
+    let mut when = codes.join(", ");
+    for (code, also) in [(503, "that it cannot be connected to"), (504, "that it takes too long")] {
+        if second.status_codes.contains(&code) {
+            when = format!("{when}; {code} is also {also}");
+        }
+    }
+    page.line("Failover", format_args!("to {} on {when}", second.origin_id));
+    if let Some(to) = &second.to {
+        origin(page, "Second origin", &second.origin, to);
+    }
+    if let Some(refused) = &second.refused {
+        page.line("Second origin", format_args!("{}: cannot be asked: {}", second.origin_id, refused.why));
+    }
+}
+
+fn not_sent(page: &mut Page, to: &OriginRequestReport) {
     // What is written anew is above, and what goes in part has its other parts here.
     let is_above = |field: &&FieldReport| {
-        let mut sent = forwarded.sent.iter();
+        let mut sent = to.sent.iter();
         field.name != "Cookie" && sent.any(|sent| sent.name.eq_ignore_ascii_case(&field.name))
     };
-    let mut dropped = forwarded.dropped.iter().filter(|field| !is_above(field)).peekable();
+    let mut dropped = to.dropped.iter().filter(|field| !is_above(field)).peekable();
     if dropped.peek().is_some() {
         page.text.push_str("\nThe origin does not get\n");
         page.fields(dropped);

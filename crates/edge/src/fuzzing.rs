@@ -1,0 +1,111 @@
+//! What `fuzz-targets` asks of modules that are nobody else's business.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use behavior::ViewerLocation;
+use edge_config::CountryCode;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use crate::geo_database::GeoDatabase;
+use crate::load::Load;
+use crate::tls::Fingerprints;
+use crate::tls::client_hello::ClientHello;
+use crate::viewer::http2_guard::{Conduct, Guard};
+
+/// What was read of a ClientHello, and what was made of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// Without GREASE, as the other lists.
+    pub cipher_suites: Vec<u16>,
+    /// The named groups.
+    pub groups: Vec<u16>,
+    /// The signature algorithms.
+    pub signature_algorithms: Vec<u16>,
+    /// The JA3 fingerprint.
+    pub ja3: String,
+    /// The JA4 fingerprint.
+    pub ja4: String,
+}
+
+/// Reads the records that a connection began with.
+pub fn client_hello(records: &[u8]) -> Option<Hello> {
+    let ClientHello { cipher_suites, groups, signature_algorithms, .. } = ClientHello::parse(records)?;
+    let Fingerprints { ja3, ja4 } = Fingerprints::of_records(records)?;
+    Some(Hello { cipher_suites, groups, signature_algorithms, ja3, ja4 })
+}
+
+/// A geo database with these contents, if they are one.
+pub fn geo_database(contents: &[u8]) -> Option<GeoDatabase> {
+    GeoDatabase::of(contents.to_vec()).ok()
+}
+
+/// All that is known of an address, and its country as geo restrictions ask for it.
+pub fn locate(database: &GeoDatabase, address: IpAddr) -> (ViewerLocation<'_>, Option<CountryCode>) {
+    (database.location(address), database.country(address))
+}
+
+/// How an HTTP/2 connection's bytes fared with the guard.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    /// What it let through.
+    pub passed: Vec<u8>,
+    /// After how many of them it stopped because a header block had ended.
+    pub stops: Vec<usize>,
+    /// What it found to be wrong.
+    pub misconduct: Option<&'static str>,
+    /// Whether the viewer has begun something that it should end soon.
+    pub owes_the_rest: bool,
+}
+
+/// Has a connection's bytes, which arrive in these pieces over and over, pass the guard.
+pub fn http2_passage(bytes: &[u8], pieces: &[usize]) -> Passage {
+    let conduct = Rc::new(Conduct::new(&Rc::new(Load::new(usize::MAX))));
+    let arriving = Arriving { bytes, pieces: pieces.iter().copied().collect() };
+    let mut guard = Guard::new(arriving, Rc::clone(&conduct));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut passage = Passage::default();
+    let mut room = [0; 4096];
+    loop {
+        let mut buffer = ReadBuf::new(&mut room);
+        if Pin::new(&mut guard).poll_read(&mut context, &mut buffer).is_ready() {
+            passage.passed.extend_from_slice(buffer.filled());
+        } else if conduct.is_paused() {
+            passage.stops.push(passage.passed.len());
+            conduct.resume(&context);
+        } else {
+            break;
+        }
+    }
+    passage.misconduct = conduct.take_misconduct().map(|misconduct| misconduct.as_str());
+    passage.owes_the_rest = conduct.complete_by().is_some();
+    passage
+}
+
+/// Bytes that arrive in pieces, behind which nothing comes.
+struct Arriving<'a> {
+    bytes: &'a [u8],
+    pieces: VecDeque<usize>,
+}
+
+impl AsyncRead for Arriving<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let piece = self.pieces.pop_front().unwrap_or(usize::MAX).max(1);
+        self.pieces.push_back(piece);
+        let (now, later) = self.bytes.split_at(piece.min(self.bytes.len()).min(buffer.remaining()));
+        if now.is_empty() {
+            return Poll::Pending;
+        }
+        buffer.put_slice(now);
+        self.bytes = later;
+        Poll::Ready(Ok(()))
+    }
+}
