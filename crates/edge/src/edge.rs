@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::origin::{OriginRoots, Origins};
 use crate::preparation::{self, Preparation, Prepared};
 use crate::quic::{Quic, QuicListener, QuicSetupError};
+use crate::response_headers::http3_on;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::thread::{self, Common, Listener, Thread, ThreadListeners};
 use crate::tls::ViewerTls;
@@ -188,7 +189,7 @@ impl Edge {
             via_id: settings.via_id,
             pop: settings.pop,
             https_port: secure.first().map(SocketAddr::port),
-            alternative_service: http3_port.map(alternative_service),
+            alternative_service: http3_port.map(http3_on),
             quic,
             tls: settings.tls,
             accept_unenforced: settings.accept_unenforced,
@@ -353,11 +354,6 @@ struct ThreadParts {
     origin_roots: OriginRoots,
     snapshots: watch::Receiver<Prepared>,
     memory_bytes_max: usize,
-}
-
-/// RFC 7838 section 3: the same host on that port, remembered for a day, which is what CloudFront says.
-fn alternative_service(port: u16) -> String {
-    format!("h3=\":{port}\"; ma=86400")
 }
 
 fn bind_all(

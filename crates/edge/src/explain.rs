@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::geo_database::GeoDatabase;
 use crate::origin::{OriginRequestHead, endpoint};
 use crate::pipeline::{admits, is_too_long, select_distribution};
+use crate::response_headers::{has_alternative, http3_on};
 use crate::tls::{Handshake, TlsFacts};
 use crate::viewer::{Peer, ViewerRequest, refusal};
 
@@ -179,8 +180,8 @@ impl OriginFieldSink for Fields {
 
 /// Says what an edge that serves this snapshot would do with a request.
 pub fn explain(snapshot: &Snapshot, question: &Question<'_>) -> Explanation {
-    let handshake =
-        (question.scheme == Scheme::Https).then(|| Handshake::explain(question.server_name, snapshot));
+    let handshake = (question.scheme == Scheme::Https)
+        .then(|| Handshake::explain(question.server_name, question.version, snapshot));
     let (handshake, tls) = handshake.unzip();
     let mut so_far = SoFar::default();
     let outcome = outcome(snapshot, question, tls, &mut so_far);
@@ -249,7 +250,8 @@ fn outcome(
             Err(refused(EdgeError::BodyTooLarge, why))
         }
         Admission::Admitted(method) => {
-            let asked = Asked { question, request: &request, path, cache_behavior, method };
+            let distribution = &*distribution;
+            let asked = Asked { question, distribution, request: &request, path, cache_behavior, method };
             asked.forwarded().map(|forwarded| Outcome::Forwarded(Box::new(forwarded)))
         }
         Admission::RedirectToHttps(status) => {
@@ -289,6 +291,7 @@ fn admit_country(distribution: &LinkedDistribution, question: &Question<'_>) -> 
 /// A request that goes to the origin.
 struct Asked<'a, 'r> {
     question: &'a Question<'a>,
+    distribution: &'a LinkedDistribution,
     request: &'a ViewerRequest<'r>,
     path: &'a str,
     cache_behavior: &'a LinkedCacheBehavior,
@@ -358,7 +361,16 @@ impl Asked<'_, '_> {
             // The last of all samples: none but all of them are told.
             AppliedHeaders::new(policy, asked, ServerTimingHeader::SAMPLES - 1, timing)
         });
-        let response = ViewerResponse { x_cache: XCache::Miss, request_id, via_id, pop, headers };
+        let alternative =
+            has_alternative(self.distribution, self.request).then(|| http3_on(self.question.https_port));
+        let response = ViewerResponse {
+            x_cache: XCache::Miss,
+            request_id,
+            via_id,
+            pop,
+            alternative_service: alternative.as_deref(),
+            headers,
+        };
         let mut head = ViewerHead::default();
         write_viewer_fields(self.cache_behavior, &response, std::iter::empty(), &mut head);
         if response.needs_date(false) {

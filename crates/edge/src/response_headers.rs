@@ -41,7 +41,16 @@ pub(crate) fn alternative_service<'a>(
     distribution: Option<&LinkedDistribution>,
     request: &ViewerRequest<'_>,
 ) -> Option<&'a str> {
-    distribution.filter(|distribution| distribution.http3)?;
-    let could_speak_it = request.peer.scheme == Scheme::Https && request.version != HttpVersion::Http3;
-    thread.common.alternative_service.as_deref().filter(|_| could_speak_it)
+    let has_alternative = distribution.is_some_and(|distribution| has_alternative(distribution, request));
+    thread.common.alternative_service.as_deref().filter(|_| has_alternative)
+}
+
+/// Whether the request could have come over HTTP/3, and did not.
+pub(crate) fn has_alternative(distribution: &LinkedDistribution, request: &ViewerRequest<'_>) -> bool {
+    distribution.http3 && request.peer.scheme == Scheme::Https && request.version != HttpVersion::Http3
+}
+
+/// HTTP/3 for the same host on that port (RFC 7838 section 3), remembered for a day, as CloudFront says it.
+pub(crate) fn http3_on(port: u16) -> String {
+    format!("h3=\":{port}\"; ma=86400")
 }

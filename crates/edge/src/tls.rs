@@ -20,6 +20,7 @@ use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use behavior::HttpVersion;
 use edge_config::{LinkedDistribution, MinimumProtocolVersion, Snapshot};
 use rustls::crypto::aws_lc_rs;
 use rustls::server::{Accepted, Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert};
@@ -215,7 +216,11 @@ pub struct Handshake {
 
 impl Handshake {
     /// The one that a ClientHello with this name would begin, and its facts if it ended well.
-    pub(crate) fn explain(server_name: Option<&str>, snapshot: &Snapshot) -> (Self, TlsFacts) {
+    pub(crate) fn explain(
+        server_name: Option<&str>,
+        http_version: HttpVersion,
+        snapshot: &Snapshot,
+    ) -> (Self, TlsFacts) {
         let sni = server_name.map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
         let (terms, http2) = Terms::by_name(sni.as_deref().unwrap_or_default(), snapshot);
         let policy = terms.policy;
@@ -230,8 +235,12 @@ impl Handshake {
         };
         // What every policy has: a version and a cipher suite that the viewer may have negotiated.
         let (version, cipher) = (TlsVersion::Tls13, NegotiatedCipher::OF_EVERY_POLICY);
-        let facts =
-            TlsFacts { sni, terms, version, cipher, alpn: Alpn::Http1, resumed: false, fingerprints: None };
+        let alpn = match http_version {
+            HttpVersion::Http3 => Alpn::Http3,
+            HttpVersion::Http2 => Alpn::Http2,
+            HttpVersion::Http10 | HttpVersion::Http11 => Alpn::Http1,
+        };
+        let facts = TlsFacts { sni, terms, version, cipher, alpn, resumed: false, fingerprints: None };
         (handshake, facts)
     }
 }
