@@ -15,6 +15,7 @@ from harness.config import (
     origin_at,
     without,
 )
+from harness.frames import PREFACE, settings
 from harness.http1 import chunk, head_bytes
 from harness.origin import RecordingOrigin, always, once_per_connection
 
@@ -123,6 +124,24 @@ def test_a8_first_matching_path_pattern_wins(patterned, target, expected):
     assert patterned.get(target).body == expected.encode()
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        # Both readings are of one behavior: forwarded as it was sent.
+        ("/api/../api/a", (200, b"deep")),
+        ("/x//y/./z", (200, b"default")),
+        # One behavior as it was sent, another one as an origin may read it.
+        ("/x/../api/a", (400, None)),
+        ("/api/../a", (400, None)),
+        ("/%61pi/a", (400, None)),
+        ("//bare", (400, None)),
+    ],
+)
+def test_a9_a_path_has_one_behavior_in_every_reading(patterned, target, expected):
+    answer = patterned.get(target)
+    assert (answer.status, answer.body if answer.status == 200 else None) == expected
+
+
 @pytest.fixture(scope="module")
 def patterned(mantlet):
     """One origin per behavior; each answers its own name."""
@@ -173,6 +192,15 @@ def test_a10_https_only_over_http_is_403(front):
 def test_a10_allow_all_over_http_is_forwarded(front):
     _, viewer = front(default=behavior(ViewerProtocolPolicy="allow-all"))
     assert viewer.get(scheme="http").status == 200
+
+
+def test_a11_http_2_needs_tls(viewer, origin):
+    """Its preface in clear is no HTTP/1.1, and the port has nothing else."""
+    with viewer.http1("http") as connection:
+        connection.send(PREFACE + settings())
+        assert connection.read_answer().status in (400, 505)
+        assert connection.closed_within()
+    assert origin.requests == []
 
 
 def test_a15_disabled_distribution_stops_serving(mantlet, distribution, origin):
@@ -503,6 +531,13 @@ def test_d2_success_is_always_a_miss(front, status, version):
     for _ in range(2):
         answer_seen = viewer.get(version=version)
         assert (answer_seen.status, answer_seen.fields.get("x-cache")) == (status, "Miss from cloudfront")
+
+
+@pytest.mark.parametrize("status", [403, 404, 500, 503])
+def test_d9_no_error_is_kept_where_caching_is_disabled(front, status):
+    origin, viewer = front(always(status, [("Cache-Control", "max-age=600")]))
+    assert [viewer.get("/same").status for _ in range(2)] == [status] * 2
+    assert len(origin.requests) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 500, 502, 503, 504])

@@ -41,7 +41,7 @@ def status(viewer, version, target="/", fields=()):
 
 
 @BOTH_VERSIONS
-def test_a_url_of_8192_bytes_is_served_and_one_of_8193_is_414(viewer, origin, version):
+def test_a2_a_url_of_8192_bytes_is_served_and_one_of_8193_is_414(viewer, origin, version):
     for length, expect in [(URL_BYTES_MAX, 200), (URL_BYTES_MAX + 1, 414)]:
         target = "/" + "x" * (length - 1)
         assert status(viewer, version, target) == expect
@@ -49,7 +49,7 @@ def test_a_url_of_8192_bytes_is_served_and_one_of_8193_is_414(viewer, origin, ve
 
 
 @BOTH_VERSIONS
-def test_a_url_counts_its_query(viewer, origin, version):
+def test_a2_a_url_counts_its_query(viewer, origin, version):
     for length, expect in [(URL_BYTES_MAX, 200), (URL_BYTES_MAX + 1, 414)]:
         target = "/?" + "q" * (length - 2)
         assert status(viewer, version, target) == expect
@@ -57,7 +57,7 @@ def test_a_url_counts_its_query(viewer, origin, version):
 
 
 @BOTH_VERSIONS
-def test_a_head_of_32768_bytes_is_served_and_one_of_32769_is_494(viewer, origin, version):
+def test_a1_a2_a_head_of_32768_bytes_is_served_and_one_of_32769_is_494(viewer, origin, version):
     """Over HTTP/2 what counts is its size in HTTP/1.1's form, so both versions carry the same."""
     bare = len(head_bytes("GET / HTTP/1.1", viewer.with_host([("X-Pad", "")])))
     for length, expect in [(HEAD_BYTES_MAX, 200), (HEAD_BYTES_MAX + 1, 494)]:

@@ -129,7 +129,7 @@ def test_a_gibibyte_down_grows_little(lonely):
     growth.check()
 
 
-def test_a_gibibyte_up_grows_little(lonely):
+def test_a3_a_gibibyte_up_grows_little(lonely):
     mantlet, viewer = lonely(count_upload)
     fields = viewer.with_host([("Content-Length", GIB)])
     with Growth(mantlet) as growth, viewer.http1() as connection:
@@ -155,7 +155,7 @@ def test_a_gibibyte_down_over_http2_grows_little(lonely):
     growth.check()
 
 
-def test_a_gibibyte_up_over_http2_grows_little(lonely, tmp_path):
+def test_a3_a_gibibyte_up_over_http2_grows_little(lonely, tmp_path):
     mantlet, viewer = lonely(count_upload)
     file = tmp_path / "gibibyte"
     with file.open("wb") as sparse:

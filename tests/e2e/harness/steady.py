@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 
+from .waiting import wait_until
+
 SOURCE = "127.0.0.3"
 PACE = 0.005
 
@@ -41,7 +43,8 @@ class Steady:
             text=True,
             cwd=ROOT / "tests" / "e2e",
         )
-        self.phase()
+        # The first request loads what all of them need.
+        wait_until(lambda: self.phase()["requests"], "good traffic")
         return self
 
     def __exit__(self, *_):
