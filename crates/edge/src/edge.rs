@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use behavior::Scheme;
 use edge_config::{Revision, Snapshot};
+use ipnet::IpNet;
 use tokio::sync::{oneshot, watch};
 
 use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
@@ -30,6 +31,7 @@ use crate::response_headers::http3_on;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::thread::{self, Common, Listener, Thread, ThreadListeners};
 use crate::tls::ViewerTls;
+use crate::trusted_proxies::TrustedProxies;
 use crate::turn;
 
 /// What an edge needs to know before it starts.
@@ -62,6 +64,8 @@ pub struct EdgeSettings {
     pub pop: String,
     /// How much of it viewers may have.
     pub viewer_limits: ViewerLimits,
+    /// From where connections begin with the PROXY protocol's header, which says whose they are.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// How much of an edge viewers may have.
@@ -195,6 +199,7 @@ impl Edge {
             accept_unenforced: settings.accept_unenforced,
             applied: AppliedRevisions::new(threads),
             addresses: Arc::new(ViewerAddresses::new(settings.viewer_limits.address_connections_max)),
+            trusted_proxies: TrustedProxies::new(settings.trusted_proxies),
         });
         let mut edge = Self {
             http_addresses: clear,

@@ -17,6 +17,7 @@ use edge_config::{
     OriginAddress, ServerTimingHeader, Snapshot,
 };
 use http1::{Progress, RequestHead};
+use proxy_protocol::Ends;
 use tokio::time::Instant;
 
 use crate::addresses::AddressConnection;
@@ -25,6 +26,7 @@ use crate::geo_database::GeoDatabase;
 use crate::origin::{OriginRequestHead, endpoint};
 use crate::pipeline::{admits, is_too_long, select_distribution};
 use crate::response_headers::{has_alternative, http3_on};
+use crate::thread::NOWHERE;
 use crate::tls::{Handshake, TlsFacts};
 use crate::viewer::{Peer, ViewerRequest, refusal};
 
@@ -216,8 +218,9 @@ fn outcome(
         Ok(Progress::Partial) => return Err(refused(EdgeError::BadRequest, "the head has no end")),
         Err(error) => return Err(refused(refusal(error), error.to_string())),
     }
+    // Nobody has connected.
     let peer = Peer {
-        address: question.viewer,
+        ends: Ends { source: question.viewer, destination: NOWHERE },
         of_address: AddressConnection::alone(question.viewer.ip()),
         scheme: question.scheme,
         tls,

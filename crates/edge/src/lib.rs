@@ -9,6 +9,7 @@
 //! - `preparation`, `tls/opened`: certificates opened before any thread serves from a snapshot;
 //! - `geo_database/`: where viewers are;
 //! - `quic/`: UDP sockets, and whose connection a datagram is of;
+//! - `trusted_proxies`: whose connections through a proxy are;
 //! - `viewer/`: HTTP/1.1, HTTP/2 and HTTP/3 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
@@ -52,6 +53,7 @@ mod thread;
 mod tls;
 mod transcript;
 mod transport;
+mod trusted_proxies;
 mod turn;
 mod viewer;
 

@@ -70,6 +70,10 @@ pub const SMALL_BUFFERS_KEPT_MAX: usize = 256;
 /// Heads (their tables of fields) that a thread keeps for the next request.
 pub const HEADS_KEPT_MAX: usize = 256;
 
+/// How long a trusted proxy may take for its PROXY protocol header. proxy-protocol.txt section 2 asks for 3 s at
+/// least, so that one lost packet does no harm.
+pub const PROXY_HEADER_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// How long a viewer's connection may be without a request. nginx's default, 75 s, less what makes
 /// it end before load balancers' and operating systems' own idle limits at 60 s do.
 pub const VIEWER_IDLE_MAX: Duration = Duration::from_secs(58);

@@ -205,6 +205,11 @@ impl ThreadMetrics {
         self.of.counts.connections_shed[why as usize].add(1);
     }
 
+    /// Counts a connection that a trusted proxy did not begin with a valid header.
+    pub(crate) fn proxy_header_refused(&self) {
+        self.of.counts.proxy_headers_refused.add(1);
+    }
+
     /// Counts an HTTP/2 stream that was answered with 503.
     pub(crate) fn stream_shed(&self, why: Shed) {
         self.of.counts.streams_shed[why as usize].add(1);
@@ -330,6 +335,7 @@ struct ThreadCounts {
     viewer_connections_opened: Count,
     viewer_connections_closed: Count,
     connections_shed: [Count; Shed::ALL.len()],
+    proxy_headers_refused: Count,
     streams_shed: [Count; Shed::ALL.len()],
     http2_misconduct: [Count; Http2Misconduct::ALL.len()],
     http3_streams_shed: [Count; Shed::ALL.len()],

@@ -131,7 +131,7 @@ fn admit_country(
     request: &ViewerRequest<'_>,
 ) -> Result<(), Failure> {
     let Some(restriction) = &distribution.geo_restriction else { return Ok(()) };
-    let is_admitted = admits(restriction, &thread.geo_database(), request.peer.address.ip());
+    let is_admitted = admits(restriction, &thread.geo_database(), request.peer.address().ip());
     if is_admitted.unwrap_or(thread.common.accept_unenforced) {
         Ok(())
     } else {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::rc::Rc;
@@ -17,6 +17,7 @@ use behavior::Scheme;
 use edge_config::LinkedDistribution;
 use foldhash::fast::RandomState;
 use http1::{RequestHead, ResponseHead};
+use proxy_protocol::Ends;
 use quinn::{Endpoint, Incoming};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot, watch};
@@ -37,6 +38,7 @@ use crate::quic::{Quic, QuicListener};
 use crate::request_id::RequestIds;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::tls::ViewerTls;
+use crate::trusted_proxies::{TrustedProxies, read_ends};
 use crate::viewer;
 
 /// What all threads have in common and never changes.
@@ -59,6 +61,8 @@ pub(crate) struct Common {
     pub(crate) applied: AppliedRevisions,
     /// How much each viewer address has.
     pub(crate) addresses: Arc<ViewerAddresses>,
+    /// Who says for whom it connects.
+    pub(crate) trusted_proxies: TrustedProxies,
 }
 
 /// Where a thread's connections come from.
@@ -220,9 +224,13 @@ impl Thread {
 
     async fn accept(self: Rc<Self>, socket: tokio::net::TcpListener, scheme: Scheme, outlives_us: bool) {
         let registration = self.register().await;
+        let listening_on = socket.local_addr().unwrap_or(NOWHERE);
         while let Some(accepted) = self.next_connection(&socket, outlives_us).await {
             match accepted {
-                Ok((stream, address)) => self.begin_connection(stream, address, scheme),
+                Ok((stream, source)) => {
+                    let destination = destination(&stream, listening_on);
+                    self.begin_connection(stream, Ends { source, destination }, scheme);
+                }
                 // Out of descriptors or memory: others may free some.
                 Err(error) => {
                     tracing::warn!(%error, "A connection could not be accepted");
@@ -257,6 +265,7 @@ impl Thread {
     async fn accept_quic(self: Rc<Self>, endpoint: Endpoint) {
         let registration = self.register().await;
         let handshakes = Rc::new(Cell::new(0));
+        let listening_on = endpoint.local_addr().unwrap_or(NOWHERE);
         loop {
             let mut accepting = pin!(endpoint.accept());
             let next = poll_fn(|context| match accepting.as_mut().poll(context) {
@@ -264,7 +273,9 @@ impl Thread {
                 polled => polled,
             });
             match next.await {
-                Some(incoming) if !self.is_draining() => self.begin_quic(incoming, &handshakes),
+                Some(incoming) if !self.is_draining() => {
+                    self.begin_quic(incoming, listening_on, &handshakes);
+                }
                 Some(incoming) => incoming.refuse(),
                 None => break,
             }
@@ -274,29 +285,56 @@ impl Thread {
         drop(registration);
     }
 
-    fn begin_quic(self: &Rc<Self>, incoming: Incoming, handshakes: &Rc<Cell<usize>>) {
+    fn begin_quic(
+        self: &Rc<Self>,
+        incoming: Incoming,
+        listening_on: SocketAddr,
+        handshakes: &Rc<Cell<usize>>,
+    ) {
         let Some(quic) = &self.common.quic else { return };
         if handshakes.get() >= QUIC_HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
             // It fails only for addresses that are proven.
             let _ = incoming.retry();
             return;
         }
-        let address = incoming.remote_address();
-        let Some(of_address) = self.admit_or_count(address, Scheme::Https) else { return incoming.refuse() };
+        let source = incoming.remote_address();
+        let Some(of_address) = self.admit_or_count(source, Scheme::Https) else { return incoming.refuse() };
+        let ip = incoming.local_ip().unwrap_or(listening_on.ip());
+        let ends = Ends { source, destination: SocketAddr::new(ip, listening_on.port()) };
         let connecting = match incoming.accept_with(Arc::new(quic.server_config(self.prepared()))) {
             Ok(connecting) => connecting,
             Err(error) => return tracing::debug!(%error, "A viewer does not speak QUIC"),
         };
         let counted = QuicHandshake::new(handshakes);
         self.spawn_connection(async move |thread| {
-            viewer::serve_quic(&thread, connecting, counted, address, of_address).await;
+            viewer::serve_quic(&thread, connecting, counted, ends, of_address).await;
         });
     }
 
-    fn begin_connection(self: &Rc<Self>, stream: TcpStream, address: SocketAddr, scheme: Scheme) {
-        let Some(of_address) = self.admit_or_count(address, scheme) else { return };
+    fn begin_connection(self: &Rc<Self>, stream: TcpStream, ends: Ends, scheme: Scheme) {
+        if self.common.trusted_proxies.contains(ends.source.ip()) {
+            return self.begin_behind_proxy(stream, ends, scheme);
+        }
+        let Some(of_address) = self.admit_or_count(ends.source, scheme) else { return };
         self.spawn_connection(async move |thread| {
-            viewer::serve(&thread, stream, address, of_address, scheme).await;
+            viewer::serve(&thread, stream, ends, of_address, scheme).await;
+        });
+    }
+
+    /// Begins a connection of which a proxy says whose it is; until then it counts for no address.
+    fn begin_behind_proxy(self: &Rc<Self>, mut stream: TcpStream, real: Ends, scheme: Scheme) {
+        if let Err(shed) = self.has_room(scheme) {
+            return self.count_shed(shed);
+        }
+        self.spawn_connection(async move |thread| match read_ends(&mut stream, real).await {
+            Ok(ends) => {
+                let Some(of_address) = thread.admit_or_count(ends.source, scheme) else { return };
+                viewer::serve(&thread, stream, ends, of_address, scheme).await;
+            }
+            Err(error) => {
+                thread.metrics.proxy_header_refused();
+                tracing::debug!(proxy = %real.source, %error, "A connection of a trusted proxy was closed");
+            }
         });
     }
 
@@ -318,15 +356,25 @@ impl Thread {
         match self.admit(address.ip(), scheme) {
             Ok(admitted) => Some(admitted),
             Err(shed) => {
-                self.metrics.connection_shed(shed);
-                tracing::debug!(reason = shed.as_str(), "A connection was closed at once");
+                self.count_shed(shed);
                 None
             }
         }
     }
 
+    fn count_shed(&self, why: Shed) {
+        self.metrics.connection_shed(why);
+        tracing::debug!(reason = why.as_str(), "A connection was closed at once");
+    }
+
     /// Takes a connection on, as long as there is room for it.
     fn admit(&self, address: IpAddr, scheme: Scheme) -> Result<AddressConnection, Shed> {
+        self.has_room(scheme)?;
+        self.common.addresses.admit(address).ok_or(Shed::Address)
+    }
+
+    /// Whether this thread can take on another connection, whoever it is from.
+    fn has_room(&self, scheme: Scheme) -> Result<(), Shed> {
         if self.connections.borrow().len() >= CONNECTIONS_MAX {
             return Err(Shed::Thread);
         }
@@ -336,7 +384,7 @@ impl Thread {
         if scheme == Scheme::Https && self.handshakes.are_full() {
             return Err(Shed::Handshakes);
         }
-        self.common.addresses.admit(address).ok_or(Shed::Address)
+        Ok(())
     }
 
     /// Lets draining wake the task that calls this, and wait for its end.
@@ -374,6 +422,18 @@ impl Thread {
         let date = http1::http_date(now);
         self.date.set((now, date));
         date
+    }
+}
+
+/// An address where none is known.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// What a viewer connected to. The system is asked only where the listener takes connections to any address.
+fn destination(stream: &TcpStream, listening_on: SocketAddr) -> SocketAddr {
+    if listening_on.ip().is_unspecified() {
+        stream.local_addr().unwrap_or(listening_on)
+    } else {
+        listening_on
     }
 }
 

@@ -176,7 +176,7 @@ impl Transcript<'_> {
             finished_at: SystemTime::now(),
             edge_location: &self.thread.common.pop,
             sc_bytes: self.traffic.to_viewer.get(),
-            viewer: self.peer.address,
+            viewer: self.peer.address(),
             method: request.map_or(b"", |request| request.head.method_name().as_bytes()),
             distribution_id: self.distribution.as_ref().map_or("", |found| &*found.id),
             distribution_domain_name: self

@@ -17,12 +17,14 @@
 mod api;
 mod http1_wire;
 mod http3_wire;
+mod proxy_header;
 mod routing;
 mod viewers;
 
 pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
 pub use http3_wire::{field_section, http3_streams};
+pub use proxy_header::proxy_header;
 pub use routing::path;
 pub use viewers::{client_hello, geo_file, http2_guard};
 
@@ -30,12 +32,13 @@ pub use viewers::{client_hello, geo_file, http2_guard};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
     ("field_section", field_section),
     ("http3_streams", http3_streams),
+    ("proxy_header", proxy_header),
     ("path", path),
     ("host", host),
     ("sigv4", sigv4),

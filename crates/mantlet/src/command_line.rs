@@ -140,9 +140,17 @@ pub(crate) struct RunFlags {
 
     /// Connections that one viewer address may have, for IPv6 one /64; 0 for any number.
     ///
-    /// Beyond it new ones are closed at once. Give 0 where viewers come through a proxy, whose address they all share.
+    /// Beyond it new ones are closed at once. Give 0 where viewers come through a proxy that does not name them (see
+    /// --proxy-protocol-from), since they all share its address then.
     #[arg(long, value_name = "N", env = "MANTLET_ADDRESS_CONNECTIONS_MAX", default_value_t = ADDRESS_CONNECTIONS_MAX)]
     pub(crate) address_connections_max: usize,
+
+    /// A network of proxies whose connections begin with the PROXY protocol's header, version 1 or 2. Repeat it for several.
+    ///
+    /// The viewer is whom the header names: for limits, geo restriction, headers and the log. From these networks every
+    /// TCP connection of viewers must have a header, from others none may.
+    #[arg(long, value_name = "CIDR", env = "MANTLET_PROXY_PROTOCOL_FROM", value_delimiter = ',', value_parser = network)]
+    pub(crate) proxy_protocol_from: Vec<IpNet>,
 
     /// What connections of viewers may hold in memory: 512MiB, 2GiB; half of the machine's or the cgroup's unless given.
     ///

@@ -280,6 +280,7 @@ fn start_edge(
         via_id: random_name()?,
         pop: EDGE_LOCATION.to_owned(),
         viewer_limits: settings.viewer_limits,
+        trusted_proxies: settings.proxy_protocol_from.clone(),
     };
     Edge::start(edge_settings, snapshots).map_err(|error| match error {
         StartError::ListenUdp { address, .. } => {

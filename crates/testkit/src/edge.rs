@@ -83,6 +83,7 @@ impl TestEdge {
             via_id: "0123456789abcdef".to_owned(),
             pop: "TST50-P1".to_owned(),
             viewer_limits: ViewerLimits::default(),
+            trusted_proxies: Vec::new(),
         };
         change(&mut settings);
         let edge = Edge::start(settings, snapshots.subscribe()).unwrap();

@@ -139,6 +139,11 @@ fn what_was_shed(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
         let shed = sum(threads, |thread| &thread.connections_shed[why as usize]);
         page.sample("mantlet_viewer_connections_shed_total", &[("reason", why.as_str())], shed);
     }
+    page.counter(
+        "mantlet_proxy_headers_refused_total",
+        "Connections of trusted proxies that were closed, since they did not begin with a PROXY protocol header.",
+        sum(threads, |thread| &thread.proxy_headers_refused),
+    );
     page.family(
         "mantlet_http2_streams_shed_total",
         "counter",

@@ -197,7 +197,7 @@ impl<'r> OriginExchange<'_, 'r> {
             return ViewerFacts::default();
         }
         let location = if asked_for.intersects(CloudFrontHeaders::OF_LOCATIONS) {
-            geo_database.location(self.request.peer.address.ip())
+            geo_database.location(self.request.peer.address().ip())
         } else {
             ViewerLocation::default()
         };

@@ -69,7 +69,7 @@ impl<'r> OriginRequestHead<'_, 'r> {
             host: self.request.head.host().text,
             scheme: self.request.peer.scheme,
             version: self.request.version,
-            viewer: self.request.peer.address,
+            viewer: self.request.peer.address(),
             facts: self.facts,
             request_id: self.request_id,
             via_id: self.via_id,

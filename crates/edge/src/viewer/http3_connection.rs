@@ -19,6 +19,7 @@ use http3::{
     ControlStream, DecoderStream, EncoderStream, ErrorCode, FrameKind, StreamKind, encode_varint,
     opening_of_control_stream, write_frame_head,
 };
+use proxy_protocol::Ends;
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -199,12 +200,12 @@ impl Streams {
     fn peer(&self) -> Option<Rc<Peer>> {
         let address = self.connection.remote_address();
         let known = Rc::clone(&self.peer.borrow());
-        if known.address == address {
+        if known.address() == address {
             return Some(known);
         }
         let of_address = self.thread.common.addresses.admit(address.ip())?;
         let moved = Rc::new(Peer {
-            address,
+            ends: Ends { source: address, ..known.ends },
             of_address,
             scheme: known.scheme,
             tls: known.tls.clone(),

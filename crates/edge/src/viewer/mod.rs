@@ -15,10 +15,10 @@ mod request;
 mod response;
 
 use std::cell::Cell;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use behavior::Scheme;
+use proxy_protocol::Ends;
 use quinn::Connecting;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -37,27 +37,22 @@ use crate::transport::Transport;
 pub(crate) async fn serve(
     thread: &Rc<Thread>,
     stream: TcpStream,
-    address: SocketAddr,
+    ends: Ends,
     of_address: AddressConnection,
     scheme: Scheme,
 ) {
     match scheme {
         Scheme::Http => {
             let (tls_handshake, has_asked) = (Cell::default(), Cell::default());
-            let peer = Peer { address, of_address, scheme, tls: None, tls_handshake, has_asked };
+            let peer = Peer { ends, of_address, scheme, tls: None, tls_handshake, has_asked };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
-        Scheme::Https => Box::pin(serve_tls(thread, stream, address, of_address)).await,
+        Scheme::Https => Box::pin(serve_tls(thread, stream, ends, of_address)).await,
     }
 }
 
-async fn serve_tls(
-    thread: &Rc<Thread>,
-    stream: TcpStream,
-    address: SocketAddr,
-    of_address: AddressConnection,
-) {
+async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_address: AddressConnection) {
     let Some(tls) = &thread.common.tls else { return };
     let begun_at = Instant::now();
     let prepared = thread.prepared();
@@ -75,8 +70,7 @@ async fn serve_tls(
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
-    let peer =
-        Peer { address, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake, has_asked };
+    let peer = Peer { ends, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake, has_asked };
     match alpn {
         // `h3` is offered within QUIC alone.
         Alpn::Http1 | Alpn::Http3 => {
@@ -91,7 +85,7 @@ pub(crate) async fn serve_quic(
     thread: &Rc<Thread>,
     connecting: Connecting,
     handshake: QuicHandshake,
-    address: SocketAddr,
+    ends: Ends,
     of_address: AddressConnection,
 ) {
     let begun_at = Instant::now();
@@ -112,7 +106,7 @@ pub(crate) async fn serve_quic(
     let Some(facts) = facts else { return };
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let peer = Peer {
-        address,
+        ends,
         of_address,
         scheme: Scheme::Https,
         tls: Some(*facts),

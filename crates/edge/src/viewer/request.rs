@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use behavior::{EdgeError, HttpVersion, Scheme, TlsDescription, TlsHandshake};
 use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
+use proxy_protocol::Ends;
 use tokio::time::Instant;
 
 use crate::addresses::AddressConnection;
@@ -15,7 +16,8 @@ use crate::tls::TlsFacts;
 /// Who is at the other end of a connection, and over what.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) address: SocketAddr,
+    /// The viewer, and what it connected to.
+    pub(crate) ends: Ends,
     /// The connection as one of its address's.
     pub(crate) of_address: AddressConnection,
     pub(crate) scheme: Scheme,
@@ -27,6 +29,11 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// The viewer's address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.ends.source
+    }
+
     /// Notes a request; tells whether it is the connection's first.
     pub(super) fn asks(&self) -> bool {
         !self.has_asked.replace(true)
