@@ -1,6 +1,7 @@
 """The PROXY protocol (haproxy.org, proxy-protocol.txt) on listeners: whom it is believed from, who the viewer
 then is, and what becomes of connections that get it wrong."""
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -84,7 +85,7 @@ def test_the_viewer_is_whom_the_header_names(behind, viewer, origin, scheme, hea
     with open_connection(viewer, header, scheme) as connection:
         answer = connection.ask("GET", "/", viewer.with_host([("X-Forwarded-For", "203.0.113.9")]))
     assert answer.status == 200
-    assert origin.request.fields.get("x-forwarded-for") == f"203.0.113.9, {named}"
+    assert origin.request.fields.get("x-forwarded-for") == f"203.0.113.9,{named}"
     assert AccessLog(behind.access_log).wait_for(answer)["c-ip"] == named
 
 
@@ -165,28 +166,121 @@ def test_caps_are_those_of_the_viewers_that_are_named(viewer):
         connection.close()
 
 
+# To origins: mantlet:proxy-protocol
+
+
+def read_ends(connection):
+    """The viewer's address and what it connected to, from a header of version 2."""
+    wire = connection.wire
+    assert wire.take(14) == SIGNATURE + bytes([PROXIED, TCP4])
+    assert wire.take(2) == b"\0\x0c"
+    source, destination, source_port, destination_port = struct.unpack(">4s4sHH", wire.take(12))
+    return (socket.inet_ntoa(source), source_port), (socket.inet_ntoa(destination), destination_port)
+
+
+class NamedOrigin:
+    """The script of an origin whose connections begin with a header; it answers every request."""
+
+    def __init__(self):
+        self.ends = []
+
+    def __call__(self, connection):
+        self.ends.append(read_ends(connection))
+        while True:
+            request = connection.read_request()
+            connection.answer(200, body=b"ok", method=request.method)
+
+
+@pytest.fixture
+def named(behind, origins):
+    """(script, origin, viewer) of a distribution that names its viewers to its origin."""
+    script = NamedOrigin()
+    origin = origins(script)
+    return script, origin, named_viewer(behind, origin.port)
+
+
+def named_viewer(mantlet, port):
+    config = api_distribution(origin_at(port), default=behavior(ViewerProtocolPolicy="allow-all"))
+    tags = {"Items": [{"Key": "mantlet:proxy-protocol", "Value": "v2"}]}
+    client = mantlet.client()
+    made = client.create_distribution_with_tags(
+        DistributionConfigWithTags={"DistributionConfig": config, "Tags": tags}
+    )["Distribution"]
+    mantlet.wait_until_deployed(made["Id"], client)
+    return mantlet.viewer(made["DomainName"])
+
+
+def test_an_origin_connection_names_one_viewers_connection_and_serves_no_other(behind, named):
+    script, origin, viewer = named
+    addresses = []
+    for _ in range(2):
+        with viewer.http1("http") as connection:
+            addresses.append(connection.wire.socket.getsockname())
+            for _ in range(2):
+                assert connection.ask("GET", "/", viewer.with_host()).status == 200
+    assert script.ends == [(address, behind.http) for address in addresses]
+    # Two requests each, on a connection that was kept.
+    assert [request.connection for request in origin.requests] == [0, 0, 1, 1]
+
+
+def test_an_origin_is_told_whom_a_proxy_has_named(named):
+    script, _, viewer = named
+    with open_connection(viewer, line("192.0.2.8")) as connection:
+        assert connection.ask("GET", "/", viewer.with_host()).status == 200
+    assert script.ends == [(("192.0.2.8", 40001), ("198.51.100.2", 443))]
+
+
+def test_streams_of_one_connection_name_the_same_viewer(named):
+    script, _, viewer = named
+    with viewer.http2() as connection:
+        streams = [connection.open("GET", "/", viewer.with_host()) for _ in range(5)]
+        assert [stream.read_answer().status for stream in streams] == [200] * 5
+        address = connection.socket.getsockname()
+    assert {source for source, _ in script.ends} == {address}
+
+
+# A real implementation on the other side.
+
+
 @pytest.mark.parametrize("version", ["send-proxy", "send-proxy-v2"])
 def test_haproxy_names_its_viewers(tmp_path, viewer, origin, version):
-    need_program("haproxy")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    host, edge_port = viewer.mantlet.http
-    config = tmp_path / "haproxy.cfg"
-    config.write_text(
-        "defaults\n mode tcp\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
-        f"listen edge\n bind 127.0.0.1:{port}\n server edge {host}:{edge_port} source {PROXY} {version}\n"
+    edge = "{}:{}".format(*viewer.mantlet.http)
+    with (
+        haproxy(tmp_path, "", f"server edge {edge} source {PROXY} {version}") as port,
+        Http1Connection(connect(("127.0.0.1", port), source="127.0.0.9")) as connection,
+    ):
+        assert connection.ask("GET", "/", viewer.with_host()).status == 200
+    assert origin.request.fields.get("x-forwarded-for") == "127.0.0.9"
+
+
+def test_haproxy_is_told_who_the_viewer_is(tmp_path, behind, origin):
+    rules = (
+        f"mode http\n http-request set-header X-Source %[src]:%[src_port]\n server o 127.0.0.1:{origin.port}"
     )
-    haproxy = subprocess.Popen(["haproxy", "-db", "-q", "-f", config])
-    try:
-        wait_until(lambda: is_open(port), "haproxy to listen")
-        with Http1Connection(connect(("127.0.0.1", port), source="127.0.0.9")) as connection:
+    with haproxy(tmp_path, "accept-proxy", rules) as port:
+        viewer = named_viewer(behind, port)
+        with viewer.http1() as connection:
             assert connection.ask("GET", "/", viewer.with_host()).status == 200
-        assert origin.request.fields.get("x-forwarded-for") == "127.0.0.9"
+            address, source_port = connection.wire.socket.getsockname()
+    assert origin.request.fields.get("x-source") == f"{address}:{source_port}"
+
+
+@contextlib.contextmanager
+def haproxy(directory, bind, rules):
+    """HAProxy with one listener; its port."""
+    program = need_program("haproxy")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        config = directory / "haproxy.cfg"
+        config.write_text(
+            "defaults\n timeout connect 5s\n timeout client 20s\n timeout server 20s\n"
+            f"listen test\n bind fd@{listener.fileno()} {bind}\n {rules}\n"
+        )
+        arguments = [program, "-db", "-q", "-f", config]
+        process = subprocess.Popen(arguments, pass_fds=[listener.fileno()])
+    try:
+        yield port
+        assert process.poll() is None, "haproxy ended"
     finally:
-        haproxy.kill()
-        haproxy.wait()
-
-
-def is_open(port):
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        process.kill()
+        process.wait()

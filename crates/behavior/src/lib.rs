@@ -169,6 +169,7 @@ mod tests {
             default_root_object: None,
             error_pages: ErrorPages::default(),
             max_body_bytes: None,
+            sends_proxy_protocol: false,
         });
         let change = |kind, id, bundle| Change {
             resource: ResourceId::new(kind, id),

@@ -18,7 +18,7 @@ struct ExtensionTag {
 }
 
 /// All of them.
-const EXTENSION_TAGS: [ExtensionTag; 2] = [
+const EXTENSION_TAGS: [ExtensionTag; 3] = [
     ExtensionTag {
         key: "mantlet:error-pages",
         values: "`all`, `navigations`",
@@ -47,6 +47,22 @@ const EXTENSION_TAGS: [ExtensionTag; 2] = [
             Some(())
         },
     },
+    ExtensionTag {
+        key: "mantlet:proxy-protocol",
+        values: "`off`, `v2`",
+        default: "`off`",
+        meaning: "whether each connection to an origin begins with the PROXY protocol's header (version 2), which \
+                  names the viewer's address and what it connected to; such a connection serves that one connection \
+                  of the viewer and no other",
+        read: |extensions, value| {
+            extensions.sends_proxy_protocol = match value {
+                "off" => false,
+                "v2" => true,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
 ];
 
 /// What the tags of a distribution switch.
@@ -54,6 +70,7 @@ const EXTENSION_TAGS: [ExtensionTag; 2] = [
 pub(crate) struct Extensions {
     pub(crate) error_page_audience: ErrorPageAudience,
     pub(crate) max_body_bytes: Option<u64>,
+    pub(crate) sends_proxy_protocol: bool,
 }
 
 impl Extensions {
@@ -114,13 +131,19 @@ mod tests {
     fn known_tags_switch_what_they_say() {
         assert_eq!(read(&[("team", "skin")]), Ok(Extensions::default()));
         assert_eq!(
-            read(&[("mantlet:error-pages", "navigations"), ("mantlet:max-body", "1048576")]),
+            read(&[
+                ("mantlet:error-pages", "navigations"),
+                ("mantlet:max-body", "1048576"),
+                ("mantlet:proxy-protocol", "v2"),
+            ]),
             Ok(Extensions {
                 error_page_audience: ErrorPageAudience::Navigations,
                 max_body_bytes: Some(1_048_576),
+                sends_proxy_protocol: true,
             })
         );
         assert_eq!(read(&[("mantlet:error-pages", "all")]), Ok(Extensions::default()));
+        assert_eq!(read(&[("mantlet:proxy-protocol", "off")]), Ok(Extensions::default()));
         assert_eq!(read(&[("mantlet:max-body", "0")]).unwrap().max_body_bytes, Some(0));
     }
 
@@ -132,6 +155,7 @@ mod tests {
             ("mantlet:", "", "knows no such tag"),
             ("mantlet:error-pages", "some", "all, navigations"),
             ("mantlet:max-body", "", "Give it bytes"),
+            ("mantlet:proxy-protocol", "v1", "off, v2"),
             ("mantlet:max-body", "+5", "Give it bytes"),
             ("mantlet:max-body", "1 MB", "Give it bytes"),
             ("mantlet:max-body", "99999999999999999999", "Give it bytes"),

@@ -16,6 +16,7 @@ pub const CAPABILITIES: &[&str] = &[
     "distribution-certificate/1",
     "distribution-error-pages/1",
     "distribution-max-body/1",
+    "distribution-proxy-protocol/1",
     "geo-restriction/1",
     "http3/1",
     "tls-1.2-2025/1",
@@ -163,6 +164,9 @@ pub struct Distribution {
     /// How many bytes the body of a request may have, if not as many as it likes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_body_bytes: Option<u64>,
+    /// Whether connections to origins begin with the PROXY protocol's header, which names the viewer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sends_proxy_protocol: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
@@ -217,6 +221,7 @@ impl Distribution {
             ("distribution-certificate/1", self.certificate.is_some()),
             ("distribution-error-pages/1", !self.error_pages.is_empty()),
             ("distribution-max-body/1", self.max_body_bytes.is_some()),
+            ("distribution-proxy-protocol/1", self.sends_proxy_protocol),
             ("distribution-response-headers/1", self.cache_behaviors.iter().any(sets_headers)),
             ("distribution-root-object/1", self.default_root_object.is_some()),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),

@@ -290,6 +290,7 @@ fn link_distribution(
         default_root_object: distribution.default_root_object.clone(),
         error_pages: distribution.error_pages.clone(),
         max_body_bytes: distribution.max_body_bytes,
+        sends_proxy_protocol: distribution.sends_proxy_protocol,
     })
 }
 
@@ -468,6 +469,7 @@ mod tests {
             default_root_object: None,
             error_pages: ErrorPages::default(),
             max_body_bytes: None,
+            sends_proxy_protocol: false,
         }
     }
 
@@ -744,17 +746,21 @@ mod tests {
     fn a_bundle_of_before_has_no_extensions_and_one_with_them_asks_for_edges_that_know_them() {
         let plain = Bundle::Distribution(described("e1", "a.test"));
         let bytes = String::from_utf8(plain.encode()).unwrap();
-        assert!(!bytes.contains("error_pages") && !bytes.contains("max_body"), "{bytes}");
+        assert!(
+            !["error_pages", "max_body", "proxy_protocol"].iter().any(|name| bytes.contains(name)),
+            "{bytes}"
+        );
         assert_eq!(Bundle::decode(bytes.as_bytes()).unwrap(), plain);
         let page = ErrorPage { error_status: 404, path: "/404.html".into(), response_status: 200 };
         let extended = Bundle::Distribution(Distribution {
             default_root_object: Some("/index.html".into()),
             error_pages: ErrorPages { pages: vec![page], audience: ErrorPageAudience::Navigations },
             max_body_bytes: Some(5),
+            sends_proxy_protocol: true,
             ..described("e1", "a.test")
         });
         let bytes = String::from_utf8(extended.encode()).unwrap();
-        for capability in ["error-pages", "max-body", "root-object"] {
+        for capability in ["error-pages", "max-body", "proxy-protocol", "root-object"] {
             assert!(bytes.contains(&format!("distribution-{capability}/1")), "{bytes}");
         }
         assert_eq!(Bundle::decode(bytes.as_bytes()).unwrap(), extended);

@@ -166,6 +166,8 @@ pub struct LinkedDistribution {
     pub error_pages: ErrorPages,
     /// How many bytes the body of a request may have, if not as many as it likes.
     pub max_body_bytes: Option<u64>,
+    /// Whether connections to origins begin with the PROXY protocol's header, which names the viewer.
+    pub sends_proxy_protocol: bool,
 }
 
 impl LinkedDistribution {

@@ -233,6 +233,10 @@ pub const ORIGIN_IDLE_MAX: usize = 256;
 /// Idle connections that one thread keeps to all origins.
 pub const ORIGINS_IDLE_MAX: usize = 4096;
 
+/// Of these, connections that name a viewer's connection and serve no other (`mantlet:proxy-protocol`): however many
+/// viewers come and go, those that all share keep their room.
+pub const ORIGINS_NAMED_IDLE_MAX: usize = 1024;
+
 /// How much earlier than the origin says we forget an idle connection: what is on its way when the
 /// origin closes is lost, and clocks differ.
 pub const ORIGIN_KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);

@@ -87,6 +87,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
         failover: select_failover(cache_behavior, method, request.has_body()),
         method,
         path,
+        names_viewer: distribution.sends_proxy_protocol,
         purpose: Purpose::Answer(&distribution),
     };
     origin::send(&exchange, viewer, transcript).await

@@ -168,6 +168,7 @@ pub fn distribution(domain_name: &str, origin: Origin) -> Distribution {
         default_root_object: None,
         error_pages: ErrorPages::default(),
         max_body_bytes: None,
+        sends_proxy_protocol: false,
     }
 }
 

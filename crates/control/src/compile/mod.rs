@@ -60,6 +60,7 @@ pub(crate) fn compile_distribution(
             audience: extensions.error_page_audience,
         },
         max_body_bytes: extensions.max_body_bytes,
+        sends_proxy_protocol: extensions.sends_proxy_protocol,
     }))
 }
 

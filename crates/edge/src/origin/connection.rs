@@ -9,7 +9,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use edge_config::{IpAddressType, Origin, OriginAddress};
+use proxy_protocol::Ends;
 use smallvec::SmallVec;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::OriginFailure;
@@ -19,13 +21,15 @@ use crate::limits::NEXT_ADDRESS_DELAY;
 use crate::resolver::{Addresses, Resolver};
 use crate::transport::Transport;
 
-/// What a connection is to; connections to equal endpoints are interchangeable.
+/// What a connection is to, and for whom; connections to equal endpoints are interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) address: OriginAddress,
     pub(crate) ip_address_type: IpAddressType,
     pub(crate) port: u16,
     pub(crate) tls: Option<TlsNames>,
+    /// The viewer's connection that it names, in the PROXY protocol's header. So none is ever another's.
+    pub(crate) named: Option<Ends>,
 }
 
 /// A connection to an origin.
@@ -116,9 +120,12 @@ impl Connector {
         }
     }
 
-    async fn secure(&self, stream: TcpStream, endpoint: &Endpoint) -> Result<Transport, OriginFailure> {
+    async fn secure(&self, mut stream: TcpStream, endpoint: &Endpoint) -> Result<Transport, OriginFailure> {
         // Heads and bodies leave in as few writes as there can be; waiting for more gains nothing.
         stream.set_nodelay(true).map_err(OriginFailure::Connect)?;
+        if let Some(ends) = &endpoint.named {
+            stream.write_all(ends.header().as_ref()).await.map_err(OriginFailure::Write)?;
+        }
         match &endpoint.tls {
             None => Ok(Transport::clear(stream)),
             Some(names) => Ok(Transport::to_origin(self.roots.connect(stream, names).await?)),
@@ -170,7 +177,7 @@ mod tests {
 
     fn endpoint(port: u16) -> Rc<Endpoint> {
         let address = OriginAddress::Name(HostName::parse("origin.test").unwrap());
-        Rc::new(Endpoint { address, ip_address_type: IpAddressType::Ipv4, port, tls: None })
+        Rc::new(Endpoint { address, ip_address_type: IpAddressType::Ipv4, port, tls: None, named: None })
     }
 
     fn origin(connection_attempts: u8) -> Origin {

@@ -56,6 +56,7 @@ pub(crate) fn send_error_page<'f, W: ResponseWriter>(
             failover: select_failover(cache_behavior, method, false),
             method,
             path,
+            names_viewer: distribution.sends_proxy_protocol,
             purpose,
         };
         let sent = send(&exchange, &mut ViewerSide { body: &mut (), response, alarm }, transcript).await;

@@ -35,6 +35,8 @@ pub(crate) struct OriginExchange<'a, 'r> {
     pub(crate) failover: Option<&'a LinkedFailover>,
     pub(crate) method: Method,
     pub(crate) path: &'a str,
+    /// Whether connections to the origin begin with the PROXY protocol's header.
+    pub(crate) names_viewer: bool,
     pub(crate) purpose: Purpose<'a>,
 }
 
@@ -97,7 +99,9 @@ async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
     let origin = exchange.origin;
     let mut head = Buffer::small();
     let (host, websocket_key) = exchange.write_head(transcript, &mut head)?;
-    let endpoint = endpoint(origin, exchange.request.peer.scheme, &host)?;
+    let peer = exchange.request.peer;
+    let named = exchange.names_viewer.then_some(peer.ends);
+    let endpoint = Endpoint { named, ..endpoint(origin, peer.scheme, &host)? };
     let completes_by =
         origin.response_completion_timeout_seconds.map(|seconds| Instant::now() + seconds_of(seconds));
 

@@ -17,7 +17,7 @@ use super::OriginFailure;
 use super::connection::{Connector, Endpoint, OriginConnection};
 use super::tls::OriginRoots;
 use crate::egress::OriginAccess;
-use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX};
+use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX, ORIGINS_NAMED_IDLE_MAX};
 use crate::metrics::ThreadMetrics;
 use crate::resolver::Resolver;
 use crate::turn;
@@ -35,6 +35,8 @@ struct Inner {
     /// them little.
     idle: RefCell<HashMap<Rc<Endpoint>, Vec<Idle>, RandomState>>,
     idle_count: Cell<usize>,
+    /// Those of them that name a viewer's connection.
+    named_idle_count: Cell<usize>,
 }
 
 struct Idle {
@@ -62,7 +64,13 @@ fn take_best(pool: &mut Vec<Idle>, turn: u64) -> Option<Idle> {
 impl Origins {
     pub(crate) fn new(access: Arc<OriginAccess>, roots: OriginRoots, metrics: ThreadMetrics) -> Self {
         let connector = Connector { resolver: Resolver::new(), access, roots };
-        let inner = Inner { connector, metrics, idle: RefCell::default(), idle_count: Cell::new(0) };
+        let inner = Inner {
+            connector,
+            metrics,
+            idle: RefCell::default(),
+            idle_count: Cell::new(0),
+            named_idle_count: Cell::new(0),
+        };
         Self { inner: Rc::new(inner) }
     }
 
@@ -73,7 +81,7 @@ impl Origins {
         let now = Instant::now();
         let turn = turn::current();
         while let Some(idle) = take_best(pool, turn) {
-            self.inner.idle_count.set(self.inner.idle_count.get() - 1);
+            self.inner.leaves(endpoint);
             if idle.usable_until > now && idle.is_as_it_was_left(turn) {
                 self.inner.metrics.origin_connection_reused();
                 return Some(OriginConnection { is_reused: true, ..idle.connection });
@@ -100,8 +108,8 @@ impl Origins {
             Some(pool) => pool,
             None => pools.entry(Rc::clone(&connection.endpoint)).or_default(),
         };
-        if pool.len() < ORIGIN_IDLE_MAX && self.inner.idle_count.get() < ORIGINS_IDLE_MAX {
-            self.inner.idle_count.set(self.inner.idle_count.get() + 1);
+        if pool.len() < ORIGIN_IDLE_MAX && self.inner.has_room(&connection.endpoint) {
+            self.inner.comes(&connection.endpoint);
             pool.push(Idle { connection, usable_until, kept_in: turn::current() });
         }
     }
@@ -117,6 +125,29 @@ impl Origins {
                 !pool.is_empty()
             });
             self.inner.idle_count.set(pools.values().map(Vec::len).sum());
+            let named = pools.iter().filter(|(endpoint, _)| endpoint.named.is_some());
+            self.inner.named_idle_count.set(named.map(|(_, pool)| pool.len()).sum());
+        }
+    }
+}
+
+impl Inner {
+    fn has_room(&self, endpoint: &Endpoint) -> bool {
+        let is_within = endpoint.named.is_none() || self.named_idle_count.get() < ORIGINS_NAMED_IDLE_MAX;
+        is_within && self.idle_count.get() < ORIGINS_IDLE_MAX
+    }
+
+    fn comes(&self, endpoint: &Endpoint) {
+        self.idle_count.set(self.idle_count.get() + 1);
+        if endpoint.named.is_some() {
+            self.named_idle_count.set(self.named_idle_count.get() + 1);
+        }
+    }
+
+    fn leaves(&self, endpoint: &Endpoint) {
+        self.idle_count.set(self.idle_count.get() - 1);
+        if endpoint.named.is_some() {
+            self.named_idle_count.set(self.named_idle_count.get() - 1);
         }
     }
 }

@@ -138,12 +138,12 @@ pub(crate) fn endpoint(origin: &Origin, scheme: Scheme, host: &[u8]) -> Result<E
     };
     let (address, ip_address_type) = (origin.address.clone(), origin.ip_address_type);
     if !is_https {
-        return Ok(Endpoint { address, ip_address_type, port: origin.http_port, tls: None });
+        return Ok(Endpoint { address, ip_address_type, port: origin.http_port, tls: None, named: None });
     }
     let own_name = match &address {
         OriginAddress::Name(name) => name.as_str().to_owned(),
         OriginAddress::Ip(ip) => ip.to_string(),
     };
     let names = TlsNames::new(str::from_utf8(host).unwrap_or_default(), &own_name)?;
-    Ok(Endpoint { address, ip_address_type, port: origin.https_port, tls: Some(names) })
+    Ok(Endpoint { address, ip_address_type, port: origin.https_port, tls: Some(names), named: None })
 }

@@ -107,6 +107,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
         default_root_object: None,
         error_pages: ErrorPages::default(),
         max_body_bytes: None,
+        sends_proxy_protocol: false,
     };
     Change {
         resource: ResourceId::new(ResourceKind::Distribution, id),
