@@ -30,6 +30,8 @@ pub enum EdgeError {
     UriTooLong,
     /// Request line and headers are longer than 32,768 bytes.
     HeaderTooLarge,
+    /// A tunnel for another protocol than WebSocket, or one that the cache behavior does not pass on.
+    TunnelNotSupported,
     /// Another version than the viewer may speak.
     VersionNotSupported,
     /// The origin could not be found, reached or understood.
@@ -85,6 +87,8 @@ impl EdgeError {
             // RFC 9110 section 15.5.20.
             Self::MisdirectedRequest => 421,
             Self::HeaderTooLarge => 494,
+            // RFC 9220 section 3, which says it for HTTP/3; RFC 8441 is silent.
+            Self::TunnelNotSupported => 501,
             Self::OriginFailed => 502,
             Self::Overloaded => 503,
             Self::OriginTimeout => 504,
@@ -123,6 +127,7 @@ impl EdgeError {
             Self::BodyTooLarge => "BodyTooLarge",
             Self::UriTooLong => "UriTooLong",
             Self::HeaderTooLarge => "HeaderTooLarge",
+            Self::TunnelNotSupported => "TunnelNotSupported",
             Self::VersionNotSupported => "VersionNotSupported",
             Self::OriginFailed => "OriginFailed",
             Self::OriginTimeout => "OriginTimeout",
@@ -155,6 +160,9 @@ impl EdgeError {
             Self::BodyTooLarge => "The request's body is longer than what is taken here.",
             Self::UriTooLong => "The URL is longer than 8,192 bytes.",
             Self::HeaderTooLarge => "The request line and headers are longer than 32,768 bytes, or too many.",
+            Self::TunnelNotSupported => {
+                "Only WebSocket is tunnelled here, and only where the distribution forwards its headers to the origin."
+            }
             Self::VersionNotSupported => "This version of HTTP is not served here.",
             Self::OriginFailed => {
                 "The service behind this address could not be reached or gave no valid answer."

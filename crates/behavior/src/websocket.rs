@@ -14,7 +14,7 @@ pub fn websocket_key<'a>(
     request: &OriginRequest<'_>,
     fields: impl Iterator<Item = (&'a str, &'a [u8])>,
 ) -> Option<&'a [u8]> {
-    if request.method != Method::Get || request.version != HttpVersion::Http11 {
+    if request.method != Method::Get || !has_handshakes(request.version) {
         return None;
     }
     let (mut is_asked_for, mut key, mut version) = (false, None, None);
@@ -34,6 +34,11 @@ pub fn websocket_key<'a>(
         }
     }
     key.filter(|_| is_asked_for && version.is_some())
+}
+
+/// RFC 6455 section 4.1 has none before HTTP/1.1; those of HTTP/2 (RFC 8441) are written as in HTTP/1.1 here.
+fn has_handshakes(version: HttpVersion) -> bool {
+    matches!(version, HttpVersion::Http11 | HttpVersion::Http2)
 }
 
 /// Whether a list of protocols has WebSocket in it; every other one is not for this connection.
@@ -78,6 +83,7 @@ mod tests {
     fn f1_a_handshake_has_a_key() {
         let key = Some("dGhlIHNhbXBsZSBub25jZQ==");
         check(Method::Get, HttpVersion::Http11, &HANDSHAKE, key);
+        check(Method::Get, HttpVersion::Http2, &HANDSHAKE, key);
         let mut among_others = HANDSHAKE;
         among_others[1] = ("upgrade", "h2c, WebSocket");
         check(Method::Get, HttpVersion::Http11, &among_others, key);
@@ -87,7 +93,6 @@ mod tests {
     fn f1_what_is_not_quite_a_handshake_has_none() {
         check(Method::Post, HttpVersion::Http11, &HANDSHAKE, None);
         check(Method::Get, HttpVersion::Http10, &HANDSHAKE, None);
-        check(Method::Get, HttpVersion::Http2, &HANDSHAKE, None);
         for left_out in 1..HANDSHAKE.len() {
             let mut fields = HANDSHAKE.to_vec();
             fields.remove(left_out);

@@ -107,11 +107,14 @@ impl<'a> Transcript<'a> {
 
     /// What the origin's response says of itself.
     pub(crate) fn origin_responds(&mut self, response: &ResponseView<'_>, asked_at: Instant) {
-        let status = response.status();
+        let is_websocket = response.status() == 101;
+        let over_http2 = self.request.is_some_and(|request| request.version == HttpVersion::Http2);
+        // What the viewer gets (RFC 8441 section 5).
+        let status = if is_websocket && over_http2 { 200 } else { response.status() };
         let result = if status >= 400 { ResultType::Error } else { ResultType::Miss };
         self.responds(status, result, ErrorType::Error);
         self.phases.origin_first_byte = self.first_byte_at.map(|first_byte_at| first_byte_at - asked_at);
-        self.is_websocket = response.status() == 101;
+        self.is_websocket = is_websocket;
         self.content_length = response.content_length();
         for field in response.fields() {
             match field.known {

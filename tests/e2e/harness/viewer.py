@@ -185,12 +185,14 @@ class Http2Connection:
         self.h2.increment_flow_control_window(2**30)
         self.flush()
 
-    def open(self, method, path, fields, end=True):
-        """`fields` holds `:authority` as `host`, like HTTP/1.1 does."""
+    def open(self, method, path, fields, end=True, protocol=None):
+        """`fields` holds `:authority` as `host`, like HTTP/1.1 does; `protocol` is of an extended CONNECT."""
         number = self.h2.get_next_available_stream_id()
         names = [(name.lower(), str(value)) for name, value in fields]
         authority = next(value for name, value in names if name == "host")
         pseudo = [(":method", method), (":scheme", "https"), (":authority", authority), (":path", path)]
+        if protocol:
+            pseudo.append((":protocol", protocol))
         rest = [(name, value) for name, value in names if name != "host"]
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pseudo + rest]
         stream = self.streams[number] = Http2Stream(self, number)

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use behavior::{ViewerFacts, ViewerLocation};
+use behavior::{EdgeError, ViewerFacts, ViewerLocation};
 use edge_config::{
     CloudFrontHeaders, LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin,
 };
@@ -99,6 +99,9 @@ async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
     let origin = exchange.origin;
     let mut head = Buffer::small();
     let (host, websocket_key) = exchange.write_head(transcript, &mut head)?;
+    if websocket_key.is_none() && !exchange.is_error_page() && exchange.request.needs_tunnel() {
+        return Err(Failure::Refused(EdgeError::TunnelNotSupported));
+    }
     let peer = exchange.request.peer;
     let named = exchange.names_viewer.then_some(peer.ends);
     let endpoint = Endpoint { named, ..endpoint(origin, peer.scheme, &host)? };

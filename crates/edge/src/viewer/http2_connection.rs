@@ -74,7 +74,9 @@ fn builder() -> h2::server::Builder {
         .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
         .max_pending_accept_reset_streams(HTTP2_PENDING_RESETS_MAX)
         .max_local_error_reset_streams(Some(HTTP2_ERROR_RESETS_MAX))
-        .reset_stream_duration(HTTP2_RESET_STREAM_TIME);
+        .reset_stream_duration(HTTP2_RESET_STREAM_TIME)
+        // WebSocket (RFC 8441).
+        .enable_connect_protocol();
     builder
 }
 
@@ -140,7 +142,13 @@ impl Streams {
             input.grow_for_head();
         }
         http2_head::rewrite(parts, self.peer.scheme, &mut input)?;
-        Ok((input, http2_head::framing(&parts.headers, body.is_end_stream())?))
+        // What a tunnel brings is nobody's body.
+        let framing = if http2_head::is_websocket(parts) {
+            BodyFraming::None
+        } else {
+            http2_head::framing(&parts.headers, body.is_end_stream())?
+        };
+        Ok((input, framing))
     }
 
     /// How long a stream may wait for the viewer to read.
@@ -330,6 +338,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
         streams,
         head: None,
         has_begun: false,
+        awaits_tunnel: false,
         respond: &respond,
         sending: None,
     };
@@ -347,6 +356,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
             let head = head.view(&input);
             let (version, is_first) = (HttpVersion::Http2, peer.asks());
             let request = ViewerRequest { head, version, framing, peer, is_first, received_at };
+            response.awaits_tunnel = request.needs_tunnel();
             let mut viewer = ViewerSide { body: &mut body, response: &mut response, alarm: &mut alarm };
             pipeline::serve(thread, &request, &traffic, &mut viewer).await
         }
@@ -457,8 +467,10 @@ impl RequestBody for Http2Body<'_> {
         true
     }
 
-    /// No protocol is switched within HTTP/2 (RFC 9113 section 8.6).
-    fn begin_tunnel(&mut self) {}
+    /// RFC 8441 section 5: from here on the stream's DATA is WebSocket's bytes.
+    fn begin_tunnel(&mut self) {
+        (self.is_done, self.remaining, self.left) = (false, None, u64::MAX);
+    }
 }
 
 impl Drop for Http2Body<'_> {
@@ -477,6 +489,8 @@ struct Http2Response<'s> {
     streams: &'s Streams,
     head: Option<Response<()>>,
     has_begun: bool,
+    /// Whether the viewer takes a success for the beginning of a tunnel.
+    awaits_tunnel: bool,
     respond: &'s Respond,
     /// The response's stream, once it has begun.
     sending: Option<SendStream<Outgoing>>,
@@ -495,6 +509,16 @@ fn inform(
 }
 
 impl Http2Response<'_> {
+    /// The status as HTTP/2 says it. There a success opens the tunnel that was asked for (RFC 8441 section 5), so that an
+    /// answer without one must not look like it, be it the origin's or an error page.
+    fn status(&self, start: ResponseStart) -> Result<u16, WriteError> {
+        match (start.framing, start.status) {
+            (ResponseFraming::Tunnel, _) => Ok(StatusCode::OK.as_u16()),
+            (_, 200..300) if self.awaits_tunnel => Err(WriteError::Status),
+            (_, status) => Ok(status),
+        }
+    }
+
     /// Tells the viewer that what it got is not the whole (RFC 9113 section 5.4.2).
     fn reset(&mut self) {
         if let Some(stream) = &mut self.sending {
@@ -560,10 +584,15 @@ impl ResponseWriter for Http2Response<'_> {
     ) -> Result<(), WriteError> {
         let mut response = Response::new(());
         *response.headers_mut() = HeaderMap::with_capacity(RESPONSE_FIELDS);
-        *response.status_mut() = StatusCode::from_u16(start.status).map_err(|_| WriteError::Status)?;
+        let status = self.status(start)?;
+        *response.status_mut() = StatusCode::from_u16(status).map_err(|_| WriteError::Status)?;
         let mut head = ViewerHead::Http2(response.headers_mut(), Ok(()));
         write_fields(&mut head);
         head.outcome()?;
+        if start.framing == ResponseFraming::Tunnel {
+            // The answer to the edge's own key.
+            response.headers_mut().remove(header::SEC_WEBSOCKET_ACCEPT);
+        }
         if let ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) = start.framing {
             let length =
                 HeaderValue::from_bytes(decimal(length).as_ref()).map_err(|_| WriteError::FieldValue)?;

@@ -5,7 +5,10 @@
 //! wrong is checked here, above all that no part can end a line (RFC 9113 section 8.2.1, and RFC 9114
 //! section 4.2, which has the same rules).
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use behavior::{EdgeError, Scheme};
+use h2::ext::Protocol;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
 use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
@@ -24,6 +27,9 @@ pub(super) enum HeadFault {
     /// or too many bytes of them.
     #[error("the header is too large")]
     TooLarge,
+    /// An extended CONNECT for something else than WebSocket.
+    #[error("the tunnel is not for WebSocket")]
+    OtherTunnel,
     /// The edge is at a limit of its own.
     #[error("there is too much at once: {0}")]
     TooMuchAtOnce(&'static str),
@@ -38,6 +44,7 @@ impl HeadFault {
         match self {
             Self::Malformed => EdgeError::BadRequest,
             Self::TooLarge => EdgeError::HeaderTooLarge,
+            Self::OtherTunnel => EdgeError::TunnelNotSupported,
             Self::TooMuchAtOnce(_) => EdgeError::Overloaded,
             Self::Refused(error) => refusal(error),
         }
@@ -47,6 +54,10 @@ impl HeadFault {
 /// Fields of one connection, which HTTP/2 does not have (RFC 9113 section 8.2.2).
 const CONNECTION_SPECIFIC: [&str; 5] =
     ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/// Fields of a WebSocket handshake that HTTP/2 does not have, since `:protocol` says as much (RFC 8441 section 5); and a
+/// length, where there is no body but a tunnel.
+const NOT_OF_TUNNELS: [&str; 3] = ["sec-websocket-key", "sec-websocket-accept", "content-length"];
 
 /// How large the head will be, about.
 pub(super) fn size(parts: &Parts) -> usize {
@@ -78,13 +89,25 @@ pub(super) fn framing(fields: &HeaderMap, has_ended: bool) -> Result<BodyFraming
     }
 }
 
+/// Whether that is a WebSocket handshake: an extended CONNECT (RFC 8441 section 4). `h2` has made sure that it is one
+/// where `:protocol` is there.
+pub(super) fn is_websocket(parts: &Parts) -> bool {
+    parts.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
+}
+
 /// Writes the head in HTTP/1.1's form, in the viewer's order, with `:authority` as Host and the crumbs of
-/// Cookie joined where the first of them was.
+/// Cookie joined where the first of them was. An extended CONNECT becomes the handshake of HTTP/1.1 that it is for the
+/// origin.
 pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
     check_count(parts)?;
-    if parts.method == http::Method::CONNECT {
-        return Err(RequestError::ConnectRefused.into());
-    }
+    let method = match (is_websocket(parts), parts.extensions.get::<Protocol>()) {
+        (true, _) => "GET",
+        (false, Some(_)) => return Err(HeadFault::OtherTunnel),
+        (false, None) if parts.method == http::Method::CONNECT => {
+            return Err(RequestError::ConnectRefused.into());
+        }
+        (false, None) => parts.method.as_str(),
+    };
     if parts.uri.scheme_str() != Some(scheme.as_str()) {
         return Err(HeadFault::Malformed);
     }
@@ -93,8 +116,11 @@ pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result
     if target.is_empty() || target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
         return Err(HeadFault::Malformed);
     }
-    write(out, &[parts.method.as_str().as_bytes(), b" ", target, b" HTTP/1.1\r\n"]);
+    write(out, &[method.as_bytes(), b" ", target, b" HTTP/1.1\r\n"]);
     write_field(out, &header::HOST, &[host(parts)?])?;
+    if is_websocket(parts) {
+        write_handshake(&parts.headers, out)?;
+    }
     let mut has_cookies = false;
     for (name, value) in &parts.headers {
         if CONNECTION_SPECIFIC.contains(&name.as_str()) || (name == header::TE && value != "trailers") {
@@ -109,6 +135,21 @@ pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result
         }
     }
     write(out, &[b"\r\n"]);
+    Ok(())
+}
+
+/// What HTTP/1.1 has besides: a key for the origin to answer, random as RFC 6455 section 4.1 wants it.
+fn write_handshake(fields: &HeaderMap, out: &mut Buffer) -> Result<(), HeadFault> {
+    if NOT_OF_TUNNELS.iter().any(|name| fields.contains_key(*name)) {
+        return Err(HeadFault::Malformed);
+    }
+    let mut nonce = [0; 16];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| HeadFault::TooMuchAtOnce("no random numbers"))?;
+    let key = BASE64_STANDARD.encode(nonce);
+    write(
+        out,
+        &[b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ", key.as_bytes(), b"\r\n"],
+    );
     Ok(())
 }
 
@@ -214,6 +255,43 @@ mod tests {
             Request::get("https://a.test/").header("te", "trailers"),
             Ok("GET / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\n\r\n"),
         );
+    }
+
+    fn tunnel(protocol: &'static str) -> http::request::Builder {
+        Request::connect("https://a.test/chat?room=1").extension(Protocol::from_static(protocol))
+    }
+
+    #[test]
+    fn an_extended_connect_becomes_a_handshake() {
+        let (parts, ()) = tunnel("websocket")
+            .header("sec-websocket-version", "13")
+            .header("cookie", "a=1")
+            .body(())
+            .unwrap()
+            .into_parts();
+        let heads = [(), ()].map(|()| {
+            let mut out = Buffer::small();
+            rewrite(&parts, Scheme::Https, &mut out).unwrap();
+            String::from_utf8_lossy(&out).into_owned()
+        });
+        let (before, rest) = heads[0].split_once("sec-websocket-key: ").unwrap();
+        let (key, after) = rest.split_once("\r\n").unwrap();
+        let expect =
+            "GET /chat?room=1 HTTP/1.1\r\nhost: a.test\r\nconnection: upgrade\r\nupgrade: websocket\r\n";
+        assert_eq!(before, expect);
+        assert_eq!(after, "sec-websocket-version: 13\r\ncookie: a=1\r\n\r\n");
+        assert_eq!(BASE64_STANDARD.decode(key).unwrap().len(), 16);
+        assert_ne!(heads[0], heads[1], "each has a key of its own");
+    }
+
+    #[test]
+    fn other_tunnels_are_refused() {
+        check(tunnel("connect-udp"), Err(HeadFault::OtherTunnel));
+        check(tunnel("WebSocket"), Err(HeadFault::OtherTunnel));
+        check(Request::connect("a.test:443"), Err(RequestError::ConnectRefused.into()));
+        for name in NOT_OF_TUNNELS {
+            check(tunnel("websocket").header(name, "1"), Err(HeadFault::Malformed));
+        }
     }
 
     #[test]

@@ -115,6 +115,12 @@ impl<'a> ViewerRequest<'a> {
             && self.head.connection_options().any(|option| option.eq_ignore_ascii_case(b"upgrade"))
     }
 
+    /// Whether there is no answer but another protocol, or an error: a tunnel was asked for (RFC 8441), which alone
+    /// makes an upgrade of HTTP/2.
+    pub(crate) fn needs_tunnel(&self) -> bool {
+        self.version == HttpVersion::Http2 && self.asks_to_upgrade()
+    }
+
     /// Whether the target claims another scheme than the connection has: then one of two readers would
     /// be wrong about it (RFC 9112 section 3.2.2).
     pub(crate) fn contradicts_scheme(&self) -> bool {
