@@ -331,14 +331,16 @@ def test_unknown_host_with_a_body_forwards_nothing(mantlet, distribution, origin
 # Upgrade and CONNECT.
 
 
-def test_bytes_behind_a_refused_upgrade_are_a_request_of_their_own(front):
+@pytest.mark.parametrize("protocol", ["something-else", "h2c"])
+def test_bytes_behind_a_refused_upgrade_are_a_request_of_their_own(front, protocol):
     """CVE-2026-2833: nothing may be tunnelled before the origin has answered 101."""
 
     def answer(connection, _):
         connection.answer(200, body=b"no upgrade")
 
     origin, viewer = front(once_per_connection(answer))
-    upgrade = [("Connection", "Upgrade"), ("Upgrade", "something-else")]
+    upgrade = [("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", protocol)]
+    upgrade.append(("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"))
     with viewer.http1() as connection:
         smuggled = addressed(SMUGGLED, viewer)
         connection.send(head_bytes("GET /target HTTP/1.1", viewer.with_host(upgrade)) + smuggled)
@@ -346,6 +348,7 @@ def test_bytes_behind_a_refused_upgrade_are_a_request_of_their_own(front):
     first = origin.requests[0]
     assert first.target == "/target"
     assert "upgrade" not in first.fields
+    assert "http2-settings" not in first.fields
     assert b"smuggled" not in origin.received[first.connection]
 
 

@@ -104,6 +104,13 @@ REFUSED = {
     "connect": head(method=b"CONNECT", scheme=None, path=None, authority=b"127.0.0.1:22"),
     "connect-with-a-path": head(method=b"CONNECT"),
     "extended-connect": head((b":protocol", b"websocket"), method=b"CONNECT"),
+    "extended-connect-elsewhere": head((b":protocol", b"connect-tcp"), method=b"CONNECT"),
+    "extended-connect-without-path": head((b":protocol", b"websocket"), method=b"CONNECT", path=None),
+    "extended-connect-without-scheme": head((b":protocol", b"websocket"), method=b"CONNECT", scheme=None),
+    "extended-connect-twice": head(
+        (b":protocol", b"websocket"), (b":protocol", b"websocket"), method=b"CONNECT"
+    ),
+    "crlf-in-the-protocol": head((b":protocol", b"websocket\r\nx-injected: 1"), method=b"CONNECT"),
     # Fields of a connection (section 8.2.2).
     "connection": head((b"connection", b"close")),
     "connection-nominates": head((b"connection", b"x-forwarded-for")),
