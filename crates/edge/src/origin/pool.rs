@@ -185,6 +185,7 @@ mod tests {
             ip_address_type: IpAddressType::Ipv4,
             port: address.port(),
             tls: None,
+            named: None,
         });
         (OriginConnection { transport, endpoint, is_reused: false }, listener.accept().unwrap().0)
     }
