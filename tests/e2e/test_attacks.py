@@ -248,7 +248,7 @@ def flood(connection, first, rest):
             connection.send(data)
             if connection.is_closed() or time.monotonic() > begin + CLOSED_WITHIN:
                 break
-        connection.closed_within(max(0, begin + CLOSED_WITHIN - time.monotonic()))
+        connection.ended_within(max(0, begin + CLOSED_WITHIN - time.monotonic()))
     return time.monotonic() - begin
 
 

@@ -164,7 +164,7 @@ class Frames:
                 return "goaway"
         return "closed"
 
-    def closed_within(self, seconds):
+    def ended_within(self, seconds):
         """Whether the edge ends the connection in time; what comes before is passed over."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
