@@ -128,6 +128,7 @@ impl Bundle {
 
 /// A distribution.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, not a state")]
 pub struct Distribution {
     /// The name that it was given.
     pub domain_name: HostName,
@@ -138,7 +139,7 @@ pub struct Distribution {
     /// Whether viewers may speak HTTP/2.
     pub http2: bool,
     /// Whether viewers may speak HTTP/3.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub http3: bool,
     /// The oldest TLS that viewers may speak.
     pub minimum_protocol_version: MinimumProtocolVersion,
@@ -167,11 +168,6 @@ pub struct Distribution {
     /// Whether connections to origins begin with the PROXY protocol's header, which names the viewer.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sends_proxy_protocol: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 /// The pages that take the place of errors, and whose.

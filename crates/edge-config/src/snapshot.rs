@@ -137,6 +137,7 @@ impl Snapshot {
 
 /// A distribution with everything that it refers to in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own, not a state")]
 pub struct LinkedDistribution {
     /// Its id, as the API shows it.
     pub id: Arc<str>,
