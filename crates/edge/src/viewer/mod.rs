@@ -74,7 +74,7 @@ async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_addres
     match alpn {
         // `h3` is offered within QUIC alone.
         Alpn::Http1 | Alpn::Http3 => {
-            http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await
+            http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await;
         }
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,
     }

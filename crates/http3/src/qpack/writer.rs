@@ -25,23 +25,20 @@ impl<'a> FieldSectionWriter<'a> {
 
     /// `:status`, which comes before all others.
     pub fn status(&mut self, status: u16) {
-        match static_table::of_status(status) {
-            Some(index) => integer::encode(index, INDEXED, 6, self.out),
-            None => {
-                integer::encode(static_table::STATUS, NAME_INDEXED, 4, self.out);
-                self.value(&[status.to_string().as_bytes()]);
-            }
+        if let Some(index) = static_table::of_status(status) {
+            return integer::encode(index, INDEXED, 6, self.out);
         }
+        integer::encode(static_table::STATUS, NAME_INDEXED, 4, self.out);
+        self.value(&[status.to_string().as_bytes()]);
     }
 
     /// A field; its value may come in parts.
     pub fn field(&mut self, name: &[u8], value: &[&[u8]]) {
-        match static_table::of_name(name) {
-            Some(index) => integer::encode(index, NAME_INDEXED, 4, self.out),
-            None => {
-                integer::encode(name.len(), NAME_LITERAL, 3, self.out);
-                self.out.extend_from_slice(name);
-            }
+        if let Some(index) = static_table::of_name(name) {
+            integer::encode(index, NAME_INDEXED, 4, self.out);
+        } else {
+            integer::encode(name.len(), NAME_LITERAL, 3, self.out);
+            self.out.extend_from_slice(name);
         }
         self.value(value);
     }
