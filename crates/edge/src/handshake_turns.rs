@@ -1,15 +1,19 @@
 //! Whose TLS handshake comes next on a thread.
 //!
 //! Nothing that a stranger can ask for costs as much as a handshake, some hundred microseconds for a few hundred
-//! bytes. So one at a time has its turn, and whoever comes next is woken behind everything else that the thread
-//! has to do: however many wait, requests on other connections wait for one of them. Among those that wait, viewers
-//! whose address has few go first.
+//! bytes. So one at a time has its turn, and between two the thread looks at all of its sockets: however many
+//! wait, requests on other connections wait for one of them. Among those that wait, viewers whose address has few
+//! go first.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 
 use crate::limits::HANDSHAKES_WAITING_MAX;
 
@@ -30,8 +34,13 @@ impl HandshakeTurns {
         self.0.of_few.borrow().len() + self.0.of_many.borrow().len() >= HANDSHAKES_WAITING_MAX
     }
 
+    /// The turns of one handshake, by whether its address has many.
+    pub(crate) fn of(&self, has_many: bool) -> Turns<'_> {
+        Turns { turns: self, has_many }
+    }
+
     /// Waits for a turn, which lasts as long as the value; none is there when the thread ends.
-    pub(crate) async fn take(&self, has_many: bool) -> Option<HandshakeTurn> {
+    async fn take(&self, has_many: bool) -> Option<HandshakeTurn> {
         if !self.0.is_taken.replace(true) {
             return Some(HandshakeTurn(Rc::clone(&self.0)));
         }
@@ -40,6 +49,46 @@ impl HandshakeTurns {
         queue.borrow_mut().push_back(sender);
         receiver.await.ok()
     }
+}
+
+/// The turns of one handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turns<'a> {
+    turns: &'a HandshakeTurns,
+    has_many: bool,
+}
+
+impl Turns<'_> {
+    /// Goes on with a handshake in its turns alone: a viewer may ask for what is expensive in a later step, after
+    /// a HelloRetryRequest (RFC 8446 section 4.1.4).
+    pub(crate) async fn step_by_step<F: Future>(self, handshake: F) -> F::Output {
+        let mut handshake = pin!(handshake);
+        loop {
+            let turn = self.turns.take(self.has_many).await;
+            if let Poll::Ready(output) = step(handshake.as_mut()).await {
+                return output;
+            }
+            // The turn goes on until the thread has looked at its sockets; meanwhile it serves what it finds there.
+            yield_now().await;
+            // That may have been this handshake's own.
+            if let Poll::Ready(output) = step(handshake.as_mut()).await {
+                return output;
+            }
+            drop(turn);
+            until_woken().await;
+        }
+    }
+}
+
+/// Goes on with it as far as it comes at once.
+async fn step<F: Future>(mut handshake: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(handshake.as_mut().poll(context))).await
+}
+
+/// Waits for whom the step before has told that it waits.
+async fn until_woken() {
+    let mut has_waited = false;
+    poll_fn(|_| if std::mem::replace(&mut has_waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
 impl State {
@@ -51,7 +100,7 @@ impl State {
 
 /// The right to do what a handshake costs.
 #[derive(Debug)]
-pub(crate) struct HandshakeTurn(Rc<State>);
+struct HandshakeTurn(Rc<State>);
 
 impl Drop for HandshakeTurn {
     fn drop(&mut self) {
@@ -69,6 +118,8 @@ impl Drop for HandshakeTurn {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     fn on_one_thread(test: impl Future<Output = ()>) {
@@ -111,42 +162,75 @@ mod tests {
         });
     }
 
+    /// An echo over TCP, which goes on while a thousand handshakes wait: what it waits for shows at its sockets.
     #[test]
-    fn others_run_between_two_turns() {
-        on_one_thread(async {
-            let turns = HandshakeTurns::default();
-            let held = turns.take(false).await;
-            let done = Rc::new(Cell::new(0));
-            for _ in 0..100 {
+    fn sockets_are_looked_at_between_two_turns() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let viewer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (edge, _) = listener.accept().await.unwrap();
+            let (turns, done) = (HandshakeTurns::default(), Rc::new(Cell::new(0)));
+            for _ in 0..1000 {
                 let (turns, done) = (turns.clone(), Rc::clone(&done));
                 tokio::task::spawn_local(async move {
-                    let _turn = turns.take(true).await;
-                    done.set(done.get() + 1);
+                    let handshake = async {
+                        done.set(done.get() + 1);
+                        std::future::pending::<()>().await;
+                    };
+                    turns.of(true).step_by_step(handshake).await;
                 });
             }
-            tokio::task::yield_now().await;
-            let other = tokio::task::spawn_local(async move {
-                drop(held);
-                for round in 1..=50 {
-                    give_way().await;
-                    assert!(done.get() <= round, "{} in {round} rounds", done.get());
-                }
-            });
-            other.await.unwrap();
+            tokio::task::spawn_local(echo(edge));
+            let asking = tokio::task::spawn_local(ask(viewer, 20));
+            asking.await.unwrap();
+            assert!(done.get() < 500, "20 requests waited for {} handshakes", done.get());
         });
     }
 
-    /// Goes behind all that is ready.
-    async fn give_way() {
-        let mut has_given = false;
-        std::future::poll_fn(|context| {
-            if std::mem::replace(&mut has_given, true) {
-                return std::task::Poll::Ready(());
-            }
-            context.waker().wake_by_ref();
-            std::task::Poll::Pending
-        })
-        .await;
+    async fn echo(mut stream: tokio::net::TcpStream) {
+        let mut byte = [0];
+        while stream.read_exact(&mut byte).await.is_ok() {
+            stream.write_all(&byte).await.unwrap();
+        }
+    }
+
+    async fn ask(mut stream: tokio::net::TcpStream, times: usize) {
+        let mut byte = [0];
+        for _ in 0..times {
+            stream.write_all(b"x").await.unwrap();
+            stream.read_exact(&mut byte).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn each_step_has_a_turn_and_none_is_held_between_them() {
+        on_one_thread(async {
+            let turns = HandshakeTurns::default();
+            let steps = Cell::new(0);
+            let (viewer, edge) = (tokio::sync::Notify::new(), &steps);
+            let handshake = turns.of(false).step_by_step(async {
+                for _ in 0..3 {
+                    assert!(turns.0.is_taken.get(), "a step without a turn");
+                    edge.set(edge.get() + 1);
+                    viewer.notified().await;
+                }
+                "done"
+            });
+            let beside = async {
+                for step in 1..=3 {
+                    tokio::task::yield_now().await;
+                    assert_eq!(steps.get(), step);
+                    let other = turns.take(false).await;
+                    assert!(other.is_some());
+                    viewer.notify_one();
+                    tokio::task::yield_now().await;
+                    assert_eq!(steps.get(), step, "it waits for its turn");
+                }
+            };
+            assert_eq!(tokio::join!(biased; handshake, beside).0, "done");
+            assert!(!turns.0.is_taken.get());
+        });
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub use opened::{OpenError, PrivateKeyOpener};
 pub(crate) use quic::{QUIC_VERSION, QuicTls};
 pub(crate) use security_policy::NegotiatedCipher;
 
+use crate::handshake_turns::Turns;
 use crate::preparation::Prepared;
 
 /// How long a viewer may take from its first byte to the end of the handshake. Slow mobile networks
@@ -275,23 +276,23 @@ impl ViewerTls {
         previous.next(&self.opener, snapshot)
     }
 
-    /// Performs a viewer's handshake; what is expensive about it waits for `turn`.
-    pub(crate) async fn accept<T>(
+    /// Performs a viewer's handshake, whose steps wait for their turns.
+    pub(crate) async fn accept(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
-        turn: impl Future<Output = T>,
+        turns: Turns<'_>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
-        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared, turn))
+        tokio::time::timeout(HANDSHAKE_TIME_MAX, self.accept_without_limit(viewer, prepared, turns))
             .await
             .map_err(|_| TlsError::TimedOut)?
     }
 
-    async fn accept_without_limit<T>(
+    async fn accept_without_limit(
         &self,
         viewer: TcpStream,
         prepared: &Prepared,
-        turn: impl Future<Output = T>,
+        turns: Turns<'_>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let mut recorded = Vec::new();
         let recording = prepared.wants_fingerprints.then_some(&mut recorded);
@@ -300,11 +301,9 @@ impl ViewerTls {
         let fingerprints = Fingerprints::of_records(&recorded).map(Arc::new);
         drop(recorded);
         let (config, terms) = self.select(sni.as_deref().unwrap_or_default(), prepared);
-        let turn = turn.await;
-        // Here the keys are exchanged and the signature is made; the rest waits for the viewer and costs little.
-        let handshake = StartHandshake::from_parts(hello, viewer).into_stream(config);
-        drop(turn);
-        let stream = handshake.await.map_err(misdeed)?;
+        // Making the stream is the first step: mostly it exchanges the keys and makes the signature.
+        let handshake = async { StartHandshake::from_parts(hello, viewer).into_stream(config).await };
+        let stream = turns.step_by_step(handshake).await.map_err(misdeed)?;
         let facts = facts(stream.get_ref().1, sni, terms).ok_or_else(unknown_outcome)?;
         Ok((stream, TlsFacts { fingerprints, ..facts }))
     }

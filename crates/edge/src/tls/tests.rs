@@ -1,6 +1,5 @@
 //! Real handshakes with rustls as the viewer.
 
-use std::future::ready;
 use std::net::SocketAddr;
 
 use edge_config::{
@@ -20,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
 
 use super::*;
+use crate::handshake_turns::HandshakeTurns;
 
 const SUFFIX: &str = "mantlet.localhost";
 
@@ -156,7 +156,7 @@ async fn handshake_with(
     let address = listener.local_addr().unwrap();
     let edge = async {
         let (stream, _) = listener.accept().await.unwrap();
-        let (mut stream, facts) = tls.accept(stream, prepared, ready(())).await?;
+        let (mut stream, facts) = tls.accept(stream, prepared, HandshakeTurns::default().of(false)).await?;
         stream.write_all(b"x").await.map_err(TlsError::Broken)?;
         let _ = stream.shutdown().await;
         Ok(facts)
@@ -371,7 +371,7 @@ async fn check_pieces(pieces: Vec<Vec<u8>>) {
     let address = listener.local_addr().unwrap();
     let edge = async {
         let (stream, _) = listener.accept().await.unwrap();
-        tls.accept(stream, &prepared, ready(())).await.map(drop)
+        tls.accept(stream, &prepared, HandshakeTurns::default().of(false)).await.map(drop)
     };
     let viewer = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -630,8 +630,12 @@ async fn the_post_quantum_key_exchange_is_used() {
     let viewer = certificates.viewer(&[&TLS13], &[]);
     let tls = certificates.viewer_tls();
     let prepared = prepared(&tls, snapshot(), &Arc::default());
-    let edge =
-        async { tls.accept(listener.accept().await.unwrap().0, &prepared, ready(())).await.unwrap().0 };
+    let edge = async {
+        tls.accept(listener.accept().await.unwrap().0, &prepared, HandshakeTurns::default().of(false))
+            .await
+            .unwrap()
+            .0
+    };
     let viewer = async {
         let name = ServerName::try_from("both.mantlet.localhost").unwrap();
         TlsConnector::from(Arc::new(viewer)).connect(name, TcpStream::connect(address).await.unwrap()).await
@@ -648,7 +652,10 @@ async fn accept_bytes(bytes: &[u8], close: bool) -> (TlsError, Vec<u8>) {
     let address = listener.local_addr().unwrap();
     let prepared = prepared(&tls, snapshot(), &Arc::default());
     let edge = async {
-        tls.accept(listener.accept().await.unwrap().0, &prepared, ready(())).await.map(drop).unwrap_err()
+        tls.accept(listener.accept().await.unwrap().0, &prepared, HandshakeTurns::default().of(false))
+            .await
+            .map(drop)
+            .unwrap_err()
     };
     let viewer = async {
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -57,8 +57,8 @@ async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_addres
     let begun_at = Instant::now();
     let prepared = thread.prepared();
     let handshake = of_address.begin_handshake();
-    let turn = thread.handshakes.take(handshake.has_many());
-    let (stream, facts) = match tls.accept(stream, &prepared, turn).await {
+    let turns = thread.handshakes.of(handshake.has_many());
+    let (stream, facts) = match tls.accept(stream, &prepared, turns).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
