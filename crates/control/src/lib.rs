@@ -8,7 +8,7 @@
 //! every change leaves a line in the [`AuditTrail`].
 //!
 //! [`Control::answer`] turns one request into one answer, [`serve`] puts it behind a listener, and
-//! [`seed_managed_policies`] makes a store ready.
+//! [`seed_managed_policies`] and [`recompile_bundles`] make a store ready.
 //!
 //! Does not know about: viewers' requests, sockets to origins, how an edge works, how bundles travel,
 //! files, flags, or the environment.
@@ -34,6 +34,7 @@ mod managed;
 mod operations;
 mod paging;
 mod quotas;
+mod recompile;
 mod records;
 mod reference;
 mod resource;
@@ -59,5 +60,6 @@ pub use defaults::complete as complete_distribution_config;
 pub use enforcement::unenforced_settings;
 pub use managed::{SeedError, managed_policies, seed_managed_policies};
 pub use quotas::Quotas;
+pub use recompile::{RecompileError, recompile_bundles};
 pub use server::{RenderMetrics, serve, serve_local};
 pub use stored::{NamedPolicy, StoredDistribution, StoredError};

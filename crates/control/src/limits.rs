@@ -138,3 +138,10 @@ pub(crate) const CHANGES_NOTED_MAX: usize = 16;
 
 /// Connections to the socket in the data directory at once. One command opens one.
 pub(crate) const LOCAL_CONNECTIONS_MAX: usize = 16;
+
+/// Bundles that one transaction of a recompilation writes; each is compared three times, and a transaction
+/// has 128 comparisons.
+pub(crate) const RECOMPILED_AT_ONCE_MAX: usize = 32;
+
+/// Bytes of bundles after which such a transaction ends. The largest bundle fits behind as many.
+pub(crate) const RECOMPILED_AT_ONCE_BYTES: usize = 256 * 1024;

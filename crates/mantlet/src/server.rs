@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use control::{
     AccessKeys, AuditTrail, Authentication, Control, ControlSettings, FollowingKeys, PrivateKeySealer,
-    Quotas, seed_managed_policies,
+    Quotas, recompile_bundles, seed_managed_policies,
 };
 use edge::{
     AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, ListenOn, OriginAccess, OriginRoots,
@@ -90,6 +90,7 @@ impl Server {
 
         let account_id = &settings.account_id;
         seed_managed_policies(&*store, account_id).await.context("cannot prepare the store")?;
+        recompile_bundles(&*store, account_id).await.context("cannot prepare the store")?;
         let following = feed::follow(Arc::clone(&store)).await.context("cannot follow the store")?;
         let api_listener = ApiListener::bind(settings, api_certificate.as_ref()).await?;
         let viewer_tls = ViewerTls::new(suffix_certificate.served())?;

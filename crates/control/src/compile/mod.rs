@@ -29,6 +29,10 @@ use crate::validate::cache_behaviors::{parse_path_pattern, policy_id};
 use crate::validate::origin_address::parse_origin_address;
 use crate::validate::origin_groups;
 
+/// To be raised whenever a record would compile to another bundle than before, so that stores are compiled
+/// anew. A capability that edges learn does the same by itself.
+pub(crate) const COMPILER: u32 = 1;
+
 /// Compiles a distribution that was validated.
 pub(crate) fn compile_distribution(
     config: &DistributionConfig,
