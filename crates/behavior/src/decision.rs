@@ -9,7 +9,7 @@ pub enum SentBy {
     OriginRequestPolicy,
     /// The cache policy some parts, the origin request policy others.
     BothPolicies,
-    /// The method: `Authorization` goes along with those that change something.
+    /// The method: `Authorization` goes along with those whose answers are never cached.
     Method,
     /// Nobody: CloudFront forwards it whatever the policies say.
     Always,

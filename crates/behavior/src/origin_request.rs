@@ -129,7 +129,7 @@ fn decide(request: &OriginRequest<'_>, class: RequestField, name: &str, seen: &m
     let decision = match class {
         RequestField::Always => Ok(SentBy::Always),
         RequestField::UserAgent => seen.note_user_agent(by_policies(request, name)),
-        RequestField::Authorization if changes_something(request.method) => Ok(SentBy::Method),
+        RequestField::Authorization if is_never_cached(request) => Ok(SentBy::Method),
         RequestField::AcceptEncoding if request.cache_behavior.cache_policy.normalises_accept_encoding() => {
             Err(DroppedBy::Edge)
         }
@@ -185,10 +185,15 @@ pub(crate) fn by_policies(request: &OriginRequest<'_>, name: &str) -> Decision {
     if is_named { Ok(SentBy::CachePolicy) } else { Err(DroppedBy::Policies) }
 }
 
-/// `Authorization` goes along unasked with these ("Request and response behavior for custom
-/// origins", the table's row).
-fn changes_something(method: Method) -> bool {
-    matches!(method, Method::Delete | Method::Patch | Method::Post | Method::Put)
+/// `Authorization` goes along unasked where no answer is kept for others ("Request and response behavior
+/// for custom origins", the table's row): with DELETE, PATCH, POST and PUT, and with OPTIONS where it is not
+/// among the cached methods.
+fn is_never_cached(request: &OriginRequest<'_>) -> bool {
+    match request.method {
+        Method::Delete | Method::Patch | Method::Post | Method::Put => true,
+        Method::Options => !request.cache_behavior.caches_options,
+        Method::Get | Method::Head => false,
+    }
 }
 
 /// Origin custom headers stand over the viewer's of the same name ("Add custom headers to origin
@@ -554,9 +559,13 @@ mod tests {
         ];
         let kept = "Content-Type: text/plain\nIf-None-Match: x\nUser-Agent: Amazon CloudFront\n";
         assert_eq!(written(&cache_behavior, Method::Get, &fields), format!("Host: origin.test\n{kept}{OWN}"));
-        let kept = format!("Authorization: x\n{kept}");
+        let with_authorization = format!("Host: origin.test\nAuthorization: x\n{kept}{OWN}");
+        for method in [Method::Post, Method::Options] {
+            assert_eq!(written(&cache_behavior, method, &fields), with_authorization, "{method:?}");
+        }
+        cache_behavior.caches_options = true;
         assert_eq!(
-            written(&cache_behavior, Method::Post, &fields),
+            written(&cache_behavior, Method::Options, &fields),
             format!("Host: origin.test\n{kept}{OWN}")
         );
     }

@@ -398,7 +398,8 @@ pub struct CacheBehavior {
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Which methods are served.
     pub allowed_methods: MethodSet,
-    /// Whether OPTIONS is among the cached methods, without which it does not fail over.
+    /// Whether OPTIONS is among the cached methods: only then it fails over, and only otherwise `Authorization`
+    /// goes along unasked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub caches_options: bool,
     /// What decides on caching.

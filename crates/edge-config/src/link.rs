@@ -375,6 +375,7 @@ fn link_cache_behavior(
         failover,
         viewer_protocol_policy: cache_behavior.viewer_protocol_policy,
         allowed_methods: cache_behavior.allowed_methods,
+        caches_options: cache_behavior.caches_options,
         cloudfront_headers: cloudfront_headers(&cache_policy, origin_request_policy.as_deref()),
         cache_policy,
         origin_request_policy,

@@ -197,6 +197,8 @@ pub struct LinkedCacheBehavior {
     pub viewer_protocol_policy: ViewerProtocolPolicy,
     /// Which methods are served.
     pub allowed_methods: MethodSet,
+    /// Whether OPTIONS is among the cached methods.
+    pub caches_options: bool,
     /// What decides on caching.
     pub cache_policy: Arc<CachePolicy>,
     /// What else the origin gets.

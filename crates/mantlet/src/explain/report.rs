@@ -430,7 +430,7 @@ fn who_sends(by: SentBy) -> &'static str {
         SentBy::CachePolicy => "cache policy",
         SentBy::OriginRequestPolicy => "origin request policy",
         SentBy::BothPolicies => "cache policy and origin request policy",
-        SentBy::Method => "the method, which changes something",
+        SentBy::Method => "the method, whose answers are not cached",
         SentBy::Always => "forwarded always",
         SentBy::Edge => "the edge",
         SentBy::OriginDomainName => "the origin's domain name, since no policy forwards the viewer's Host",
