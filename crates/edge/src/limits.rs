@@ -214,6 +214,53 @@ pub const QUIC_SOCKET_BYTES: usize = 1024 * 1024;
 /// Ports that are tried until one is free for TCP and UDP alike, where any would do.
 pub const PORTS_TRIED_MAX: usize = 16;
 
+/// How long an address of an origin's name is used at least, whatever its time to live: a burst of new
+/// connections is one look-up even where that is 0.
+pub const DNS_ADDRESS_AGE_MIN: Duration = Duration::from_secs(1);
+
+/// How long it is used at most: who made a mistake with a time to live of a week has repaired it an hour
+/// later.
+pub const DNS_ADDRESS_AGE_MAX: Duration = Duration::from_hours(1);
+
+/// How long an address out of a hosts file is used, which has no time to live: an edit holds soon.
+pub const HOSTS_ADDRESS_AGE_MAX: Duration = Duration::from_secs(5);
+
+/// How long it is remembered that a name does not exist, or has no address, where the zone allows it (RFC
+/// 2308): an origin that is being set up works soon.
+pub const DNS_NOTHING_AGE_MAX: Duration = Duration::from_secs(10);
+
+/// How long it is remembered that nobody could say: a mistyped name must not become a stream of look-ups,
+/// and a repaired one must work at once.
+pub const DNS_FAILURE_AGE_MAX: Duration = Duration::from_secs(1);
+
+/// How long an answer is used beyond its time while nobody can be asked for a newer one. RFC 8767 section
+/// 5 has one to three days in mind; addresses in clouds are somebody else's sooner.
+pub const DNS_STALE_ANSWER_AGE_MAX: Duration = Duration::from_hours(1);
+
+/// How long a new answer is waited for where there is such a stale one (RFC 8767 section 5: the client
+/// response timer).
+pub const DNS_STALE_ANSWER_DELAY: Duration = Duration::from_millis(1800);
+
+/// How long a look-up may take, whatever resolv.conf says: its default of two tries of 5 s each.
+pub const DNS_LOOKUP_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Look-ups at once on one thread; each has a socket or two.
+pub const DNS_LOOKUPS_MAX: usize = 32;
+
+/// Names that a thread remembers; beyond it names are looked up each time. 4,096 take about 1 MiB.
+pub const DNS_NAMES_MAX: usize = 4096;
+
+/// Addresses of one family that are kept of a name: more than an origin is ever tried at.
+pub const DNS_ADDRESSES_MAX: usize = 16;
+
+/// Messages over UDP that answer another question and are passed over on the way to an answer. One may be
+/// late; more are an attack.
+pub const DNS_STRAY_MESSAGES_MAX: usize = 32;
+
+/// How much of /etc/hosts and /etc/resolv.conf is read. The former has some hundred bytes, or tens of
+/// thousands of lines where it blocks advertisements.
+pub const DNS_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// How long an address of an origin may be silent before the next one is tried beside it, within one
 /// attempt: RFC 8305 section 5 recommends this much.
 pub const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
@@ -259,10 +306,13 @@ pub const THREADS_MAX: usize = 1024;
 /// How long after the limit of draining threads may take to end.
 pub const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// Distributions with series of their own in the metrics: those that were asked for first, so that no
-/// series changes its meaning; the rest share one label. Each has ten series, and all of them keep a
-/// scrape under 1 MiB.
+/// Distributions with series of their own in the metrics, the busiest; the rest share one label. Each has
+/// ten series, and all of them keep a scrape under 1 MiB.
 pub const METRICS_DISTRIBUTIONS_MAX: usize = 1000;
+
+/// Distributions that are counted one by one in a process's life, so that the busiest can be told: some
+/// 200 bytes each on each thread. Beyond it the rest share one label from the start.
+pub const METRICS_DISTRIBUTIONS_COUNTED_MAX: usize = 100_000;
 
 /// A database of addresses, which is read whole into memory. The largest that are sold have 700 MB.
 pub const GEO_DATABASE_BYTES_MAX: u64 = 1024 * 1024 * 1024;

@@ -2,9 +2,10 @@
 //!
 //! Each edge thread writes counters of its own (plain loads and stores, no locked instruction, no cache
 //! line that crosses cores) and [`Metrics::render`] adds them up in Prometheus's text format. Labels are
-//! few and bounded: nothing that a viewer sends becomes one, and beyond
-//! [`METRICS_DISTRIBUTIONS_MAX`] distributions the rest count as `other`.
+//! few and bounded: nothing that a viewer sends becomes one, and of more than
+//! [`METRICS_DISTRIBUTIONS_MAX`](crate::limits::METRICS_DISTRIBUTIONS_MAX) distributions the busiest are shown, the rest as `other`.
 
+mod busiest;
 mod cell;
 mod exposition;
 
@@ -18,17 +19,18 @@ use edge_config::Revision;
 use foldhash::fast::RandomState;
 
 use crate::access_log::AccessLogCounters;
-use crate::limits::METRICS_DISTRIBUTIONS_MAX;
+use crate::limits::METRICS_DISTRIBUTIONS_COUNTED_MAX;
 use crate::load::Load;
 use crate::tls::TlsVersion;
 use crate::viewer::{Http2Misconduct, Http3Misconduct};
+use busiest::Busiest;
 use cell::{Count, Histogram, micros};
 use exposition::render;
 
 /// The label of requests for hosts that no distribution has.
 const NO_DISTRIBUTION: &str = "none";
 
-/// The label of the distributions beyond the limit.
+/// The label of the distributions that are not shown one by one.
 const OTHER_DISTRIBUTIONS: &str = "other";
 
 /// The edge's metrics; cheap to clone.
@@ -40,17 +42,19 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 struct Shared {
     threads: Mutex<Vec<Arc<ThreadCounts>>>,
-    /// The distributions with series of their own, while there may be more.
+    /// The distributions that are counted one by one, while there may be more.
     labelled: Mutex<HashSet<Arc<str>>>,
     /// The same once there may not: read without a lock.
     all_labelled: OnceLock<HashSet<Arc<str>>>,
+    busiest: Mutex<Busiest>,
     access_log: Arc<AccessLogCounters>,
 }
 
 impl Metrics {
     /// The metrics as Prometheus's text exposition format, version 0.0.4.
     pub fn render(&self) -> String {
-        render(&lock(&self.shared.threads), &self.shared.access_log)
+        let (threads, mut busiest) = (lock(&self.shared.threads), lock(&self.shared.busiest));
+        render(&threads, &mut busiest, &self.shared.access_log)
     }
 
     /// A handle for the thread that calls this.
@@ -304,7 +308,7 @@ impl Shared {
         if labelled.contains(id) {
             return true;
         }
-        let has_room = labelled.len() < METRICS_DISTRIBUTIONS_MAX;
+        let has_room = labelled.len() < METRICS_DISTRIBUTIONS_COUNTED_MAX;
         if has_room {
             labelled.insert(id.into());
         } else {
@@ -399,6 +403,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::METRICS_DISTRIBUTIONS_MAX;
 
     fn request(status: Option<u16>) -> RequestCounts {
         RequestCounts {
@@ -540,6 +545,21 @@ mod tests {
         let page = metrics.render();
         assert!(!page.contains("E5000"));
         assert!(page.len() < 1 << 20, "a scrape has {} bytes", page.len());
+    }
+
+    #[test]
+    fn no_more_distributions_are_counted_one_by_one_than_the_limit() {
+        let metrics = Metrics::default();
+        let thread = metrics.thread();
+        for index in 0..METRICS_DISTRIBUTIONS_COUNTED_MAX + 10 {
+            thread.request(Some(&format!("E{index}")), &request(Some(200)));
+        }
+        let others = METRICS_DISTRIBUTIONS_COUNTED_MAX + 10 - METRICS_DISTRIBUTIONS_MAX;
+        check(
+            &metrics,
+            &[&format!("mantlet_requests_total{{distribution=\"other\",status=\"2xx\"}} {others}")],
+        );
+        assert!(thread.of.distributions.borrow().len() <= METRICS_DISTRIBUTIONS_COUNTED_MAX + 1);
     }
 
     /// The rules of the text format: every sample follows its family's HELP and TYPE, each family and

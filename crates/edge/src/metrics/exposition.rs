@@ -5,15 +5,22 @@ use std::fmt::{Display, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::busiest::Busiest;
 use super::cell::{BUCKETS, Count, Histogram};
 use super::{DistributionCounts, HANDSHAKES, OriginErrorKind, STATUS_CLASSES, Shed, ThreadCounts, lock};
 use crate::access_log::AccessLogCounters;
+use crate::limits::METRICS_DISTRIBUTIONS_MAX;
 use crate::viewer::{Http2Misconduct, Http3Misconduct};
 
 /// Everything that the threads counted.
-pub(super) fn render(threads: &[Arc<ThreadCounts>], access_log: &AccessLogCounters) -> String {
+pub(super) fn render(
+    threads: &[Arc<ThreadCounts>],
+    busiest: &mut Busiest,
+    access_log: &AccessLogCounters,
+) -> String {
     let mut page = Page::default();
-    distributions(&mut page, threads);
+    let totals = busiest.choose(totals_by_distribution(threads), METRICS_DISTRIBUTIONS_MAX);
+    distributions(&mut page, &totals);
     times(&mut page, threads);
     viewers(&mut page, threads);
     origins(&mut page, threads);
@@ -21,10 +28,9 @@ pub(super) fn render(threads: &[Arc<ThreadCounts>], access_log: &AccessLogCounte
     page.text
 }
 
-fn distributions(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
-    let totals = totals_by_distribution(threads);
+fn distributions(page: &mut Page, totals: &BTreeMap<Arc<str>, Total>) {
     page.family("mantlet_requests_total", "counter", "Requests that ended, by distribution and status.");
-    for (distribution, total) in &totals {
+    for (distribution, total) in totals {
         for (class, requests) in STATUS_CLASSES.iter().zip(total.requests) {
             // A class that a distribution never answered with is no series yet.
             if requests > 0 {
@@ -38,16 +44,16 @@ fn distributions(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
         "counter",
         "Bytes received from viewers, headers included.",
     );
-    for (distribution, total) in &totals {
+    for (distribution, total) in totals {
         let labels = [("distribution", &**distribution)];
         page.sample("mantlet_viewer_received_bytes_total", &labels, total.bytes_from_viewers);
     }
     page.family("mantlet_viewer_sent_bytes_total", "counter", "Bytes sent to viewers, headers included.");
-    for (distribution, total) in &totals {
+    for (distribution, total) in totals {
         let labels = [("distribution", &**distribution)];
         page.sample("mantlet_viewer_sent_bytes_total", &labels, total.bytes_to_viewers);
     }
-    origin_first_bytes(page, &totals);
+    origin_first_bytes(page, totals);
 }
 
 fn origin_first_bytes(page: &mut Page, totals: &BTreeMap<Arc<str>, Total>) {
@@ -61,17 +67,47 @@ fn origin_first_bytes(page: &mut Page, totals: &BTreeMap<Arc<str>, Total>) {
 }
 
 /// A distribution's counts over all threads.
-#[derive(Default)]
-struct Total {
-    requests: [u64; STATUS_CLASSES.len()],
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Total {
+    pub(super) requests: [u64; STATUS_CLASSES.len()],
     bytes_from_viewers: u64,
-    bytes_to_viewers: u64,
+    pub(super) bytes_to_viewers: u64,
     origin_answers: u64,
     origin_first_byte_micros: u64,
 }
 
 impl Total {
-    fn add(&mut self, counts: &DistributionCounts) {
+    /// Whether nothing was counted.
+    pub(super) fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What was counted since an earlier time.
+    pub(super) fn since(&self, before: Option<&Self>) -> Self {
+        let Some(before) = before else { return *self };
+        let mut requests = self.requests;
+        requests.iter_mut().zip(before.requests).for_each(|(now, then)| *now -= then.min(*now));
+        Self {
+            requests,
+            bytes_from_viewers: self.bytes_from_viewers.saturating_sub(before.bytes_from_viewers),
+            bytes_to_viewers: self.bytes_to_viewers.saturating_sub(before.bytes_to_viewers),
+            origin_answers: self.origin_answers.saturating_sub(before.origin_answers),
+            origin_first_byte_micros: self
+                .origin_first_byte_micros
+                .saturating_sub(before.origin_first_byte_micros),
+        }
+    }
+
+    /// Adds another one's.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.requests.iter_mut().zip(other.requests).for_each(|(total, count)| *total += count);
+        self.bytes_from_viewers += other.bytes_from_viewers;
+        self.bytes_to_viewers += other.bytes_to_viewers;
+        self.origin_answers += other.origin_answers;
+        self.origin_first_byte_micros += other.origin_first_byte_micros;
+    }
+
+    fn count(&mut self, counts: &DistributionCounts) {
         for (total, count) in self.requests.iter_mut().zip(&counts.requests) {
             *total += count.get();
         }
@@ -87,7 +123,7 @@ fn totals_by_distribution(threads: &[Arc<ThreadCounts>]) -> BTreeMap<Arc<str>, T
     let mut totals: BTreeMap<Arc<str>, Total> = BTreeMap::new();
     for thread in threads {
         for (distribution, counts) in lock(&thread.distributions).iter() {
-            totals.entry(Arc::clone(distribution)).or_default().add(counts);
+            totals.entry(Arc::clone(distribution)).or_default().count(counts);
         }
     }
     totals
