@@ -24,9 +24,10 @@ use crate::limits::{ADDRESS_CONNECTIONS_MAX, MEMORY_BYTES_DEFAULT, STOP_TIME_MAX
 use crate::listener::{BindError, Bound, ListenOn};
 use crate::load::Load;
 use crate::metrics::Metrics;
-use crate::origin::{OriginRoots, Origins};
+use crate::origin::{Connector, OriginRoots, Origins};
 use crate::preparation::{self, Preparation, Prepared};
 use crate::quic::{Quic, QuicListener, QuicSetupError};
+use crate::resolver::{NameServers, Resolver};
 use crate::response_headers::http3_on;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::thread::{self, Common, Listener, Thread, ThreadListeners};
@@ -49,6 +50,8 @@ pub struct EdgeSettings {
     pub threads: NonZeroUsize,
     /// Where origins may be. The edge's own listeners are added to it.
     pub origin_access: OriginAccess,
+    /// Who is asked for origins' names.
+    pub name_servers: NameServers,
     /// Whom HTTPS origins' certificates must be from.
     pub origin_roots: OriginRoots,
     /// Where viewers are.
@@ -219,6 +222,7 @@ impl Edge {
                 listeners,
                 common: Arc::clone(&common),
                 origin_access: Arc::clone(&origin_access),
+                name_servers: settings.name_servers.clone(),
                 origin_roots: settings.origin_roots.clone(),
                 snapshots: prepared.clone(),
                 // The kernel spreads connections evenly.
@@ -240,7 +244,9 @@ impl Edge {
         self.spawn_thread(number, move |drained| {
             thread::block_on(runtime, async move {
                 let metrics = metrics.thread();
-                let origins = Origins::new(parts.origin_access, parts.origin_roots, metrics.clone());
+                let resolver = Resolver::new(parts.name_servers);
+                let connector = Connector::new(resolver, parts.origin_access, parts.origin_roots);
+                let origins = Origins::new(connector, metrics.clone());
                 let load = Load::new(parts.memory_bytes_max);
                 metrics.memory(&load);
                 let thread = Thread::new(parts.common, origins, access_log.thread(), metrics, load);
@@ -356,6 +362,7 @@ struct ThreadParts {
     listeners: ThreadListeners,
     common: Arc<Common>,
     origin_access: Arc<OriginAccess>,
+    name_servers: NameServers,
     origin_roots: OriginRoots,
     snapshots: watch::Receiver<Prepared>,
     memory_bytes_max: usize,

@@ -12,6 +12,7 @@
 //! - `trusted_proxies`: whose connections through a proxy are;
 //! - `viewer/`: HTTP/1.1, HTTP/2 and HTTP/3 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
+//! - `resolver`: origins' names, by their times to live;
 //! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
 //! - `addresses`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
@@ -71,6 +72,7 @@ pub use listener::{ListenOn, ListeningSocket, ListeningSocketError};
 pub use metrics::Metrics;
 pub use origin::{OriginRoots, OriginRootsError};
 pub use quic::QuicSetupError;
+pub use resolver::NameServers;
 pub use tls::{
     CertificateError, Handshake, OpenError, PrivateKeyOpener, ServedCertificate, TlsSetupError, ViewerTls,
     certified_key,

@@ -15,6 +15,7 @@
 )]
 
 mod api;
+mod dns;
 mod http1_wire;
 mod http3_wire;
 mod proxy_header;
@@ -22,6 +23,7 @@ mod routing;
 mod viewers;
 
 pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
+pub use dns::{dns_files, dns_reply};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
 pub use http3_wire::{field_section, http3_streams};
 pub use proxy_header::proxy_header;
@@ -32,7 +34,7 @@ pub use viewers::{client_hello, geo_file, http2_guard};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
@@ -48,6 +50,8 @@ pub const TARGETS: [Target; 15] = [
     ("client_hello", client_hello),
     ("geo_file", geo_file),
     ("http2_guard", http2_guard),
+    ("dns_reply", dns_reply),
+    ("dns_files", dns_files),
 ];
 
 /// A number that the input chooses, below `bound`, and the rest of the input.

@@ -177,6 +177,12 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "FILE", env = "MANTLET_ORIGIN_CA")]
     pub(crate) origin_ca: Option<PathBuf>,
 
+    /// A name server that is asked for origins' names, instead of those of /etc/resolv.conf. Repeat it for several.
+    ///
+    /// Names are then asked for as they are, without a search list. /etc/hosts holds either way.
+    #[arg(long, value_name = "ADDR[:PORT]", env = "MANTLET_RESOLVER", value_delimiter = ',', value_parser = name_server)]
+    pub(crate) resolver: Vec<SocketAddr>,
+
     /// A database of addresses (.mmdb, as of GeoLite2 or DB-IP): countries, cities or ASNs. Repeat it for several.
     ///
     /// It enforces geo restrictions and fills the CloudFront-Viewer-Country, -City, -ASN … headers. SIGHUP reads it again.
@@ -742,6 +748,13 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "write an IP address and a port, as in 127.0.0.1:8080, [::1]:8080 or 0.0.0.0:80".to_owned()
     })
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse().ok();
+    with_port
+        .or_else(|| text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, dns::PORT)))
+        .ok_or_else(|| "write an IP address, as in 10.0.0.2, 10.0.0.2:5353 or fd00::53".to_owned())
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

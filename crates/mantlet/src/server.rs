@@ -274,6 +274,7 @@ fn start_edge(
             allow: settings.origin_allow.clone(),
             own_listeners: vec![api.address],
         },
+        name_servers: settings.name_servers.clone(),
         origin_roots: parts.origin_roots,
         geo_database: parts.geo_database,
         accept_unenforced: settings.accept_unenforced,

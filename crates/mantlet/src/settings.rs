@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use dns::limits::NAME_SERVERS_MAX;
 use edge::limits::THREADS_MAX;
-use edge::{ListenOn, ViewerLimits};
+use edge::{ListenOn, NameServers, ViewerLimits};
 use edge_config::{HostName, HostNameError};
 use ipnet::IpNet;
 use thiserror::Error;
@@ -38,6 +39,7 @@ pub(crate) struct RunSettings {
     pub(crate) access_log_format: AccessLogFormat,
     pub(crate) origin_allow: Vec<IpNet>,
     pub(crate) origin_ca: Option<PathBuf>,
+    pub(crate) name_servers: NameServers,
     pub(crate) geo_database: Vec<PathBuf>,
     pub(crate) accept_unenforced: bool,
     pub(crate) quotas: Option<PathBuf>,
@@ -101,6 +103,9 @@ pub(crate) enum UsageError {
     /// Zero, or absurd.
     #[error("--edge-threads {0} is not possible: give 1 to {THREADS_MAX}, or leave it away for one a core")]
     EdgeThreads(usize),
+    /// More than are asked.
+    #[error("--resolver was given {0} times: give at most {NAME_SERVERS_MAX} name servers")]
+    TooManyResolvers(usize),
     /// An empty name.
     #[error("--access-log needs a file's name, `stdout` or `none`")]
     EmptyAccessLog,
@@ -158,6 +163,7 @@ impl RunSettings {
             access_log_format: flags.access_log_format,
             origin_allow: flags.origin_allow,
             origin_ca: flags.origin_ca,
+            name_servers: name_servers(flags.resolver)?,
             geo_database: flags.geo_database,
             accept_unenforced: flags.accept_unenforced,
             quotas: flags.quotas,
@@ -224,6 +230,14 @@ fn edge_threads(given: Option<usize>) -> Result<usize, UsageError> {
         Some(threads) if (1..=THREADS_MAX).contains(&threads) => Ok(threads),
         Some(threads) => Err(UsageError::EdgeThreads(threads)),
         None => Ok(available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))),
+    }
+}
+
+fn name_servers(given: Vec<SocketAddr>) -> Result<NameServers, UsageError> {
+    match given.len() {
+        0 => Ok(NameServers::OfMachine),
+        1..=NAME_SERVERS_MAX => Ok(NameServers::Given(given)),
+        many => Err(UsageError::TooManyResolvers(many)),
     }
 }
 
@@ -319,6 +333,15 @@ mod tests {
             settle("--domain-suffix .Shield.Example.ORG.").unwrap().domain_suffix.as_str(),
             "shield.example.org"
         );
+    }
+
+    #[test]
+    fn resolvers_are_addresses_whose_port_may_be_left_away() {
+        let given = settle("--resolver 10.0.0.2,[fd00::53]:5353 --resolver fd00::54").unwrap().name_servers;
+        let expect = ["10.0.0.2:53", "[fd00::53]:5353", "[fd00::54]:53"];
+        assert_eq!(given, NameServers::Given(expect.iter().map(|one| one.parse().unwrap()).collect()));
+        assert_eq!(settle("").unwrap().name_servers, NameServers::OfMachine);
+        check_refused(&"--resolver 10.0.0.2 ".repeat(9), "at most 8");
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use edge::{
-    AccessLogFormat, AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, OriginAccess,
-    OriginRoots, ViewerLimits, ViewerTls, certified_key,
+    AccessLogFormat, AccessLogSettings, AccessLogTarget, Edge, EdgeSettings, GeoDatabase, NameServers,
+    OriginAccess, OriginRoots, ViewerLimits, ViewerTls, certified_key,
 };
 use edge_config::{
     Bundle, CacheBehavior, CachePolicy, CachePolicySource, Change, Distribution, ErrorPages, HeaderSelection,
@@ -72,6 +72,7 @@ impl TestEdge {
             tls: Some(ViewerTls::new(key).unwrap()),
             threads: NonZeroUsize::MIN,
             origin_access: OriginAccess { allow_private: true, ..OriginAccess::default() },
+            name_servers: NameServers::default(),
             origin_roots: OriginRoots::only(certificates.authority_pem.as_bytes()).unwrap(),
             access_log: AccessLogSettings {
                 target: AccessLogTarget::None,

@@ -112,7 +112,7 @@ def once_per_connection(answer):
 
 
 class RecordingOrigin:
-    def __init__(self, script=None, host="127.0.0.1"):
+    def __init__(self, script=None, host="127.0.0.1", port=0):
         self.script = script or always()
         self.requests = []
         self.connections = []
@@ -121,7 +121,7 @@ class RecordingOrigin:
         self.requests_may_end_early = False
         self._changed = threading.Condition()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listener = socket.create_server((host, 0), family=family, backlog=1024)
+        self._listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port = self._listener.getsockname()[1]
         self._is_closing = False
         self._accepting = spawn(self._accept)

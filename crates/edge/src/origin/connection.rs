@@ -2,17 +2,19 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use edge_config::{IpAddressType, Origin, OriginAddress};
+use edge_config::{HostName, IpAddressType, Origin, OriginAddress};
 use proxy_protocol::Ends;
 use smallvec::SmallVec;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use super::OriginFailure;
 use super::tls::{OriginRoots, TlsNames};
@@ -38,17 +40,62 @@ pub(crate) struct OriginConnection {
     pub(super) transport: Transport,
     pub(super) endpoint: Rc<Endpoint>,
     pub(super) is_reused: bool,
+    /// What it took to open; nothing where it was there already.
+    pub(super) opening: Opening,
+    /// Where it leads to; none where the endpoint is an address itself.
+    pub(super) place: Option<Place>,
+}
+
+/// What opening a connection took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Opening {
+    /// Finding the origin's address.
+    pub(super) dns: Duration,
+    /// Connecting to it, all attempts and TLS included.
+    pub(super) connect: Duration,
+}
+
+/// An address that an origin's name had.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    name: HostName,
+    ip: IpAddr,
+    /// Until when that need not be asked again.
+    confirmed_until: Instant,
+}
+
+impl Place {
+    fn of(address: &OriginAddress, ip: IpAddr) -> Option<Self> {
+        let OriginAddress::Name(name) = address else { return None };
+        // It is looked at when the connection is used again.
+        Some(Self { name: name.clone(), ip, confirmed_until: Instant::now() })
+    }
 }
 
 /// What opens connections.
 #[derive(Clone)]
-pub(super) struct Connector {
-    pub(super) resolver: Resolver,
-    pub(super) access: Arc<OriginAccess>,
-    pub(super) roots: OriginRoots,
+pub(crate) struct Connector {
+    resolver: Resolver,
+    access: Arc<OriginAccess>,
+    roots: OriginRoots,
 }
 
 impl Connector {
+    /// One that asks this resolver, connects to these addresses and believes these authorities.
+    pub(crate) fn new(resolver: Resolver, access: Arc<OriginAccess>, roots: OriginRoots) -> Self {
+        Self { resolver, access, roots }
+    }
+
+    /// Whether an idle connection leads to an address that its origin's name still has.
+    pub(super) fn still_leads_to_origin(&self, connection: &mut OriginConnection, now: Instant) -> bool {
+        let OriginConnection { endpoint, place: Some(place), .. } = connection else { return true };
+        if now < place.confirmed_until {
+            return true;
+        }
+        let confirmed = self.resolver.still_finds(place.ip, &place.name, endpoint.ip_address_type);
+        confirmed.inspect(|until| place.confirmed_until = *until).is_some()
+    }
+
     /// Opens a connection, trying as often and as long as the origin's settings say ("Origin
     /// settings", Connection attempts and Connection timeout).
     pub(super) async fn open(
@@ -57,7 +104,9 @@ impl Connector {
         endpoint: &Rc<Endpoint>,
     ) -> Result<OriginConnection, OriginFailure> {
         let Endpoint { address, ip_address_type, port, .. } = &**endpoint;
+        let begun_at = Instant::now();
         let addresses = self.resolver.resolve(address, *ip_address_type, *port).await?;
+        let resolved_at = Instant::now();
         let timeout = Duration::from_secs(origin.connection_timeout_seconds.into());
         let mut last_failure = OriginFailure::ConnectTimedOut;
         for attempt in 0..usize::from(origin.connection_attempts.max(1)) {
@@ -68,9 +117,11 @@ impl Connector {
             addresses.rotate_left(first);
             let opened = tokio::time::timeout(timeout, self.try_addresses(addresses, endpoint)).await;
             match opened {
-                Ok(Ok(transport)) => {
+                Ok(Ok((transport, connected_to))) => {
+                    let place = Place::of(address, connected_to);
                     let endpoint = Rc::clone(endpoint);
-                    return Ok(OriginConnection { transport, endpoint, is_reused: false });
+                    let opening = Opening { dns: resolved_at - begun_at, connect: resolved_at.elapsed() };
+                    return Ok(OriginConnection { transport, endpoint, is_reused: false, opening, place });
                 }
                 Ok(Err(refused @ OriginFailure::Refused(_))) => return Err(refused),
                 Ok(Err(failure)) => last_failure = failure,
@@ -84,9 +135,10 @@ impl Connector {
         &self,
         addresses: Addresses,
         endpoint: &Endpoint,
-    ) -> Result<Transport, OriginFailure> {
+    ) -> Result<(Transport, IpAddr), OriginFailure> {
         let stream = self.connect_to_any(addresses).await?;
-        self.secure(stream, endpoint).await
+        let connected_to = stream.peer_addr().map_err(OriginFailure::Connect)?.ip();
+        Ok((self.secure(stream, endpoint).await?, connected_to))
     }
 
     /// Connects to the first address that accepts. The next one's turn comes when one fails, or beside it
@@ -154,12 +206,10 @@ async fn first_of(connecting: &mut Connecting) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, SocketAddr};
+    use std::net::SocketAddr;
 
-    use edge_config::HostName;
     use rcgen::{CertificateParams, KeyPair};
     use socket2::{Domain, Socket, Type};
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -168,11 +218,9 @@ mod tests {
         let ips: Vec<IpAddr> = ips.iter().map(|ip| ip.parse().unwrap()).collect();
         let key = KeyPair::generate().unwrap();
         let authority = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
-        Connector {
-            resolver: Resolver::finding(ips),
-            access: Arc::new(OriginAccess { allow_private: true, ..OriginAccess::default() }),
-            roots: OriginRoots::only(authority.as_bytes()).unwrap(),
-        }
+        let access = OriginAccess { allow_private: true, ..OriginAccess::default() };
+        let roots = OriginRoots::only(authority.as_bytes()).unwrap();
+        Connector::new(Resolver::finding(ips), Arc::new(access), roots)
     }
 
     fn endpoint(port: u16) -> Rc<Endpoint> {

@@ -21,6 +21,7 @@ mod request_head;
 mod tls;
 mod websocket;
 
+pub(crate) use connection::Connector;
 pub(crate) use error_page::{WantedPage, send_error_page};
 pub(crate) use exchange::{OriginExchange, Purpose, send};
 pub(crate) use failure::OriginFailure;

@@ -2,24 +2,21 @@
 //!
 //! A connection comes here only when both directions of its last exchange ended exactly, and leaves
 //! only if it is as it was left: an origin that has closed, or said something unasked, is not spoken
-//! to again (a request would be lost, or get the answer to another).
+//! to again (a request would be lost, or get the answer to another). Nor is one whose address is no
+//! longer the origin's.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use edge_config::Origin;
 use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::{Connector, Endpoint, OriginConnection};
-use super::tls::OriginRoots;
-use crate::egress::OriginAccess;
+use super::connection::{Connector, Endpoint, Opening, OriginConnection};
 use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX, ORIGINS_NAMED_IDLE_MAX};
 use crate::metrics::ThreadMetrics;
-use crate::resolver::Resolver;
 use crate::turn;
 
 /// A thread's way to origins; clones are the same.
@@ -62,8 +59,7 @@ fn take_best(pool: &mut Vec<Idle>, turn: u64) -> Option<Idle> {
 }
 
 impl Origins {
-    pub(crate) fn new(access: Arc<OriginAccess>, roots: OriginRoots, metrics: ThreadMetrics) -> Self {
-        let connector = Connector { resolver: Resolver::new(), access, roots };
+    pub(crate) fn new(connector: Connector, metrics: ThreadMetrics) -> Self {
         let inner = Inner {
             connector,
             metrics,
@@ -80,11 +76,13 @@ impl Origins {
         let pool = pools.get_mut(endpoint)?;
         let now = Instant::now();
         let turn = turn::current();
-        while let Some(idle) = take_best(pool, turn) {
+        while let Some(mut idle) = take_best(pool, turn) {
             self.inner.leaves(endpoint);
-            if idle.usable_until > now && idle.is_as_it_was_left(turn) {
+            let is_at_origin = self.inner.connector.still_leads_to_origin(&mut idle.connection, now);
+            if is_at_origin && idle.usable_until > now && idle.is_as_it_was_left(turn) {
                 self.inner.metrics.origin_connection_reused();
-                return Some(OriginConnection { is_reused: true, ..idle.connection });
+                let opening = Opening::default();
+                return Some(OriginConnection { is_reused: true, opening, ..idle.connection });
             }
         }
         None
@@ -156,6 +154,7 @@ impl Inner {
 mod tests {
     use std::io::Write;
     use std::net::TcpListener;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use edge_config::{IpAddressType, OriginAddress};
@@ -164,13 +163,16 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
+    use crate::origin::OriginRoots;
+    use crate::resolver::Resolver;
     use crate::transport::Transport;
 
     fn origins() -> Origins {
         let key = KeyPair::generate().unwrap();
         let authority = CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
         let roots = OriginRoots::only(authority.as_bytes()).unwrap();
-        Origins::new(Arc::default(), roots, Metrics::default().thread())
+        let connector = Connector::new(Resolver::finding(Vec::new()), Arc::default(), roots);
+        Origins::new(connector, Metrics::default().thread())
     }
 
     /// A connection and its other end.
@@ -187,7 +189,9 @@ mod tests {
             tls: None,
             named: None,
         });
-        (OriginConnection { transport, endpoint, is_reused: false }, listener.accept().unwrap().0)
+        let opening = Opening::default();
+        let connection = OriginConnection { transport, endpoint, is_reused: false, opening, place: None };
+        (connection, listener.accept().unwrap().0)
     }
 
     /// A pool with a connection in it, the connection's other end, and its endpoint.
