@@ -5,9 +5,10 @@ import time
 
 import pytest
 
-from harness.config import api_distribution, behavior, origin_at
+from harness.config import api_distribution, behavior, counted, origin_at
 from harness.http1 import head_bytes
 from harness.mantlet import Mantlet
+from harness.origin import always
 from harness.waiting import wait_until
 
 
@@ -114,6 +115,7 @@ def test_every_field_of_an_exchange_in_clear(own, put):
         "sc-range-start": "5",
         "sc-range-end": "8",
         "tls-handshake-time": "-",
+        "origin-id": "api",
     }
     assert {name: record[name] for name in expected} == expected
     times = ["date", "time", "timestamp(ms)", "time-taken", "time-to-first-byte"]
@@ -224,6 +226,30 @@ def test_an_origin_that_refuses_connections(own, origins):
     assert results(record) == ("502", "Error", "Error", "OriginConnectError")
     assert float(record["origin-connect-time"]) >= 0
     assert record["origin-fbl"] == "-"
+
+
+def test_c11_which_origin_answered(own, origins):
+    """In an origin group one of the two; where none did, the one that failed last."""
+    failing, closed = origins(always(500)), origins()
+    group = {
+        "Id": "pair",
+        "FailoverCriteria": {"StatusCodes": counted([500])},
+        "Members": counted([{"OriginId": "first"}, {"OriginId": "second"}]),
+    }
+    for second, expect in ((origins(), "second"), (closed, "second"), (failing, "second")):
+        config = api_distribution(
+            origin_at(failing.port, id="first"),
+            origin_at(second.port, id="second"),
+            default=behavior("pair"),
+            behaviors=[behavior("first", PathPattern="/first/*")],
+            OriginGroups=counted([group]),
+        )
+        viewer = own.create(config).viewer
+        if second is closed:
+            closed.close()
+        assert record_of(own, viewer.get("/"))["origin-id"] == expect
+        assert record_of(own, viewer.get("/first/"))["origin-id"] == "first"
+        assert record_of(own, viewer.get("/", scheme="http"))["origin-id"] == "-"
 
 
 def test_an_origin_that_breaks_off(own, put):

@@ -211,7 +211,7 @@ def test_what_cannot_be_removed_is_refused(mantlet, policy):
 
 
 METRICS = re.compile(
-    r'cdn-upstream-layer;desc="EDGE",(cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0,)?'
+    r'cdn-upstream-layer;desc="EDGE",cdn-upstream-dns;dur=(\d+),cdn-upstream-connect;dur=(\d+),'
     r'cdn-upstream-fbl;dur=\d+,cdn-cache-miss,cdn-pop;desc="[^"]+",cdn-rid;desc="([^"]+)",'
     r"cdn-downstream-fbl;dur=\d+(,db;dur=3)?"
 )
@@ -224,7 +224,19 @@ def test_d11_server_timing_is_one_header_that_joins_the_origins(with_policy, pol
     for answer in (viewer.get(version=version), viewer.get(version=version)):
         told = METRICS.fullmatch(answer.fields.get("server-timing"))
         assert told, answer.fields
-        assert (told[2], told[3]) == (answer.request_id, ",db;dur=3")
+        assert (told[3], told[4]) == (answer.request_id, ",db;dur=3")
+
+
+def test_d11_connecting_is_told_of_the_request_that_waited_for_it(with_policy, policy):
+    id = policy(ServerTimingHeadersConfig={"Enabled": True, "SamplingRate": 100.0})
+    _, viewer = with_policy(always(), id)
+    with viewer.http1() as connection:
+        first, second = (
+            METRICS.fullmatch(connection.ask("GET", "/", viewer.with_host()).fields.get("server-timing"))
+            for _ in range(2)
+        )
+    assert int(first[1]) + int(first[2]) < 1000
+    assert (second[1], second[2]) == ("0", "0")
 
 
 def test_d11_who_asks_is_told_whatever_the_rate(with_policy, policy):

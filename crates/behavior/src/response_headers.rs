@@ -56,8 +56,10 @@ pub struct ServerTiming<'a> {
 /// What an origin took.
 #[derive(Clone, Copy, Debug)]
 pub struct UpstreamTiming {
-    /// Whether its connection was there already; how long another one took is told by nobody yet.
-    pub is_reused: bool,
+    /// Finding its address; nothing where the connection was there already.
+    pub dns: Duration,
+    /// Connecting to it, TLS included; nothing where the connection was there already.
+    pub connect: Duration,
     /// From the request's end to the response's beginning.
     pub first_byte: Duration,
 }
@@ -167,11 +169,11 @@ pub(crate) fn removes(policy: &ResponseHeadersPolicy, name: &str) -> bool {
 
 impl UpstreamTiming {
     fn metrics(self) -> String {
-        let connecting =
-            if self.is_reused { "cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0," } else { "" };
-        let first_byte = self.first_byte.as_millis();
+        let [dns, connect, first_byte] =
+            [self.dns, self.connect, self.first_byte].map(|time| time.as_millis());
         format!(
-            "cdn-upstream-layer;desc=\"EDGE\",{connecting}cdn-upstream-fbl;dur={first_byte},cdn-cache-miss,"
+            "cdn-upstream-layer;desc=\"EDGE\",cdn-upstream-dns;dur={dns},cdn-upstream-connect;dur={connect},\
+             cdn-upstream-fbl;dur={first_byte},cdn-cache-miss,"
         )
     }
 }

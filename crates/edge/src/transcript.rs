@@ -47,6 +47,8 @@ pub(crate) struct Transcript<'a> {
     status: Option<u16>,
     first_byte_at: Option<Instant>,
     phases: Phases,
+    /// The id of the origin that answered, for a log that tells.
+    origin_id: SmallVec<[u8; 32]>,
     response_result: ResultType,
     error: ErrorType,
     is_complete: bool,
@@ -82,6 +84,7 @@ impl<'a> Transcript<'a> {
             status: None,
             first_byte_at: None,
             phases,
+            origin_id: SmallVec::new(),
             response_result: ResultType::Error,
             error: ErrorType::ClientHungUpRequest,
             is_complete: false,
@@ -106,7 +109,15 @@ impl<'a> Transcript<'a> {
     }
 
     /// What the origin's response says of itself.
-    pub(crate) fn origin_responds(&mut self, response: &ResponseView<'_>, asked_at: Instant) {
+    pub(crate) fn origin_responds(
+        &mut self,
+        response: &ResponseView<'_>,
+        asked_at: Instant,
+        origin_id: &str,
+    ) {
+        if self.thread.log.tells_phases() {
+            self.origin_id = SmallVec::from_slice(origin_id.as_bytes());
+        }
         let is_websocket = response.status() == 101;
         let over_http2 = self.request.is_some_and(|request| request.version == HttpVersion::Http2);
         // What the viewer gets (RFC 8441 section 5).
@@ -220,6 +231,16 @@ impl Transcript<'_> {
             range_start: self.range.map(|(start, _)| start),
             range_end: self.range.map(|(_, end)| end),
             phases: self.phases,
+            origin_id: self.answering_or_failing_origin(),
+        }
+    }
+}
+
+impl Transcript<'_> {
+    fn answering_or_failing_origin(&self) -> &[u8] {
+        match &self.failing_origin {
+            Some(id) if self.origin_id.is_empty() => id.as_bytes(),
+            _ => &self.origin_id,
         }
     }
 }

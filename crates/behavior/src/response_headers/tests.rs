@@ -5,7 +5,11 @@ use crate::tests::Fields;
 
 const ORIGIN: (&str, &str) = ("Origin", "https://app.test");
 const TIMING: ServerTiming<'static> = ServerTiming {
-    upstream: Some(UpstreamTiming { is_reused: true, first_byte: Duration::from_millis(177) }),
+    upstream: Some(UpstreamTiming {
+        dns: Duration::from_millis(3),
+        connect: Duration::from_micros(20_900),
+        first_byte: Duration::from_millis(177),
+    }),
     pop: "LOC1-P1",
     request_id: "id",
     downstream_first_byte: Duration::from_millis(436),
@@ -188,7 +192,7 @@ fn d11_server_timing_is_one_header_for_the_sampled_and_for_who_asks() {
         server_timing: Some(ServerTimingHeader { sampled }),
         ..ResponseHeadersPolicy::default()
     };
-    let ours = "cdn-upstream-layer;desc=\"EDGE\",cdn-upstream-dns;dur=0,cdn-upstream-connect;dur=0,\
+    let ours = "cdn-upstream-layer;desc=\"EDGE\",cdn-upstream-dns;dur=3,cdn-upstream-connect;dur=20,\
                 cdn-upstream-fbl;dur=177,cdn-cache-miss,cdn-pop;desc=\"LOC1-P1\",cdn-rid;desc=\"id\",\
                 cdn-downstream-fbl;dur=436";
     assert_eq!(written(&of_rate(250_001), "GET", &[], &[]), format!("Server-Timing: {ours}\n"));

@@ -94,6 +94,7 @@ fn write_fields(record: &Record<'_>, include_cookies: bool, line: &mut Line<'_>)
         line.precise_seconds("origin-connect-time", record.phases.origin_connect);
         // CloudFront's name for it ("Use real-time access logs").
         line.precise_seconds("origin-fbl", record.phases.origin_first_byte);
+        line.text("origin-id", record.origin_id);
     }
 }
 
@@ -261,6 +262,7 @@ mod tests {
             range_end: None,
             distribution_id: "E1",
             phases: Phases { head_read: Some(Duration::from_nanos(1_234_567)), ..Phases::default() },
+            origin_id: b"api 2",
         }
     }
 
@@ -362,6 +364,7 @@ mod tests {
         assert_eq!(texts["timestamp(ms)"], "1575493275999");
         assert_eq!(texts["distribution-id"], "E1");
         assert_eq!(texts["head-read-time"], "0.001234");
+        assert_eq!(texts["origin-id"], "api%202");
         for name in ["tls-handshake-time", "origin-connect-time", "origin-fbl"] {
             assert_eq!(texts[name], "-");
         }

@@ -226,6 +226,8 @@ pub(crate) struct Record<'a> {
     pub(crate) range_end: Option<u64>,
     /// How long its parts took.
     pub(crate) phases: Phases,
+    /// The id of the origin that answered, or failed last; empty where none was asked.
+    pub(crate) origin_id: &'a [u8],
 }
 
 /// How long the parts of a request took, as far as there were such parts.

@@ -47,6 +47,7 @@ fn record(request_id: &str) -> Record<'_> {
         range_end: None,
         distribution_id: "E1",
         phases: Phases::default(),
+        origin_id: b"",
     }
 }
 

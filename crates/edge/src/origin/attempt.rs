@@ -22,7 +22,7 @@ use http1::{
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::OriginConnection;
+use super::connection::{Opening, OriginConnection};
 use super::error_page::{WantedPage, send_error_page};
 use super::exchange::{OriginExchange, Purpose};
 use super::websocket;
@@ -488,7 +488,7 @@ impl Attempt<'_, '_, '_> {
                 }
             })
             .map_err(OriginFailure::Unwritable)?;
-        transcript.origin_responds(response, sending.last_progress.get());
+        transcript.origin_responds(response, sending.last_progress.get(), &self.exchange.origin.id);
         if let Purpose::ErrorPage(wanted) = purpose {
             transcript.responds_with_page(status, wanted.error_type);
         }
@@ -502,9 +502,9 @@ impl Attempt<'_, '_, '_> {
         let asked_at = sending.last_progress.get();
         let request = self.exchange.request;
         let asked_by_viewer_at = if self.exchange.has_body() { asked_at } else { request.received_at };
-        let is_reused = self.connection.is_reused;
+        let Opening { dns, connect } = self.connection.opening;
         Timing {
-            upstream: Some(UpstreamTiming { is_reused, first_byte: asked_at.elapsed() }),
+            upstream: Some(UpstreamTiming { dns, connect, first_byte: asked_at.elapsed() }),
             downstream_first_byte: asked_by_viewer_at.elapsed(),
         }
     }
