@@ -6,12 +6,10 @@
 //! that whoever is interrupted begins again. Certificates are left: their sealed keys are in their bundles
 //! alone, and were there from the first release on.
 
-use std::fmt::Display;
-
 use aws_api::cloudfront::{CachePolicyConfig, OriginRequestPolicyConfig, ResponseHeadersPolicyConfig};
 use aws_api::shape::Structure;
 use edge_config::{Bundle, CAPABILITIES, ResourceId, ResourceKind};
-use store::{CommitError, Condition, Key, Range, Record, StorageError, Store, Transaction, Write};
+use store::{CommitError, Condition, Range, Record, StorageError, Store, Transaction, Write};
 
 use crate::compile::{
     COMPILER, compile_cache_policy, compile_distribution, compile_origin_request_policy,
@@ -104,7 +102,7 @@ impl<'a> Recompilation<'a> {
             }
             match page.records.last() {
                 Some(last) if page.more => {
-                    page = self.store.range(range.clone().after(last.key.clone())).await?
+                    page = self.store.range(range.clone().after(last.key.clone())).await?;
                 }
                 _ => return Ok(()),
             }
@@ -178,8 +176,9 @@ fn compile(kind: Kind, record: &Record, tags: Option<&Record>) -> Result<Bundle,
             .map(|config| compile_response_headers_policy(&config)),
         Kind::Distribution => {
             let DistributionRecord { domain_name, config, .. } =
-                DistributionRecord::decode(&record.value).map_err(text)?;
-            let tags = tags.map(|tags| decode_tags(&tags.value)).transpose().map_err(text)?;
+                DistributionRecord::decode(&record.value).map_err(|error| error.to_string())?;
+            let tags =
+                tags.map(|tags| decode_tags(&tags.value)).transpose().map_err(|error| error.to_string())?;
             let extensions = Extensions::of(&tags.unwrap_or_default()).map_err(|error| error.message)?;
             compile_distribution(&config, &domain_name, &extensions).map_err(|error| error.message)
         }
@@ -188,18 +187,14 @@ fn compile(kind: Kind, record: &Record, tags: Option<&Record>) -> Result<Bundle,
 }
 
 fn config<C: Structure + Default>(record: &Record) -> Result<C, String> {
-    ConfigRecord::<C>::decode(&record.value).map(|decoded| decoded.config).map_err(text)
-}
-
-fn text(error: impl Display) -> String {
-    error.to_string()
+    ConfigRecord::<C>::decode(&record.value).map(|decoded| decoded.config).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use aws_api::shape::Timestamp;
     use edge_config::HostName;
-    use store::MemoryStore;
+    use store::{Key, MemoryStore};
 
     use super::*;
     use crate::records::{distribution_key, encode_tags, resource_key};

@@ -8,6 +8,9 @@ pub const NAME_BYTES_MAX: usize = 255;
 /// One label of it (RFC 1035 section 2.3.4).
 pub const LABEL_BYTES_MAX: usize = 63;
 
+/// How often a name may go on elsewhere in its message: once a label, of which there are 127.
+pub const POINTERS_MAX: usize = 127;
+
 /// An answer over UDP. We announce no more than the 512 bytes of RFC 1035 section 4.2.1, so that longer
 /// ones come over TCP; who sends more all the same is read up to here.
 pub const UDP_MESSAGE_BYTES_MAX: usize = 4096;

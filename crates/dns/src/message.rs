@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::limits::{ALIASES_MAX, RECORDS_MAX};
+use crate::limits::{ALIASES_MAX, POINTERS_MAX, RECORDS_MAX};
 use crate::name::Name;
 
 /// The class of the Internet.
@@ -133,9 +133,10 @@ impl Question {
         }
         let [_, response_code] = (header.flags & RCODE).to_be_bytes();
         let has_failed = !matches!(response_code, 0 | RCODE_NXDOMAIN);
+        let is_repeated = header.questions == 1 && self.is_next_in(&mut reader);
         // Who did not understand the question need not repeat it.
-        if !(has_failed && header.questions == 0) && !(header.questions == 1 && self.is_next_in(&mut reader))
-        {
+        let is_not_understood = header.questions == 0 && has_failed;
+        if !is_repeated && !is_not_understood {
             return Err(ReplyError::AnotherQuestion);
         }
         if has_failed {
@@ -144,8 +145,7 @@ impl Question {
         if header.flags & FLAG_TC != 0 {
             return Ok(Reply::Truncated);
         }
-        let answer = self.read_sections(&mut reader, &header, response_code);
-        answer.map(Reply::Answer).ok_or(ReplyError::Malformed)
+        self.read_sections(&mut reader, &header, response_code).map(Reply::Answer)
     }
 
     fn is_next_in(&self, reader: &mut Reader<'_>) -> bool {
@@ -155,12 +155,17 @@ impl Question {
         })
     }
 
-    fn read_sections(&self, reader: &mut Reader<'_>, header: &Header, response_code: u8) -> Option<Answer> {
+    fn read_sections(
+        &self,
+        reader: &mut Reader<'_>,
+        header: &Header,
+        response_code: u8,
+    ) -> Result<Answer, ReplyError> {
         let mut answers = Vec::new();
         for _ in 0..usize::from(header.answers).min(RECORDS_MAX) {
             answers.extend(self.read_answer(reader)?);
         }
-        let (name, alias_ttl) = follow_aliases(&self.name, &answers)?;
+        let (name, alias_ttl) = follow_aliases(&self.name, &answers).ok_or(ReplyError::Malformed)?;
         let (mut addresses, mut ttl) = (Vec::new(), alias_ttl);
         for answer in answers.iter().filter(|answer| answer.name == name) {
             if let Content::Address(address) = answer.content {
@@ -171,43 +176,45 @@ impl Question {
         // The code is about the last alias's target (RFC 6604 section 3).
         let exists = response_code != RCODE_NXDOMAIN;
         if exists && !addresses.is_empty() {
-            return Some(Answer::Addresses { addresses, ttl });
+            return Ok(Answer::Addresses { addresses, ttl });
         }
         if exists && name != self.name {
-            return Some(Answer::Alias { name, ttl });
+            return Ok(Answer::Alias { name, ttl });
         }
         let is_whole = usize::from(header.answers) <= RECORDS_MAX;
-        let ttl = if is_whole { self.read_negative_ttl(reader, header)? } else { None };
-        Some(Answer::Nothing(Negative { name_exists: exists, ttl }))
+        let ttl = if is_whole { read_negative_ttl(reader, header)? } else { None };
+        Ok(Answer::Nothing(Negative { name_exists: exists, ttl }))
     }
 
-    fn read_answer(&self, reader: &mut Reader<'_>) -> Option<Option<AnswerRecord>> {
-        let record = reader.record()?;
-        if record.class != CLASS_IN {
-            return Some(None);
-        }
-        let content = match record.record_type {
-            TYPE_CNAME => Content::Alias(record.data.clone().name()?),
+    /// The next record, if it matters.
+    fn read_answer(&self, reader: &mut Reader<'_>) -> Result<Option<AnswerRecord>, ReplyError> {
+        let record = reader.record().ok_or(ReplyError::Malformed)?;
+        let content = match record.kind {
+            TYPE_CNAME => record.data.clone().name().map(Content::Alias),
             number if number == self.record_type.number() => {
-                Content::Address(self.record_type.address(record.data_bytes)?)
+                self.record_type.address(record.data_bytes).map(Content::Address)
             }
-            _ => return Some(None),
+            _ => return Ok(None),
         };
-        Some(Some(AnswerRecord { name: record.name, ttl: record.ttl, content }))
-    }
-
-    /// The zone's, out of the section behind the answers.
-    fn read_negative_ttl(&self, reader: &mut Reader<'_>, header: &Header) -> Option<Option<u32>> {
-        for _ in 0..usize::from(header.authorities).min(RECORDS_MAX) {
-            let record = reader.record()?;
-            if record.record_type == TYPE_SOA && record.class == CLASS_IN {
-                // The last of the five numbers behind two names, and no longer than the record itself.
-                let minimum = record.data_bytes.last_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes))?;
-                return Some(Some(record.ttl.min(seconds(minimum))));
-            }
+        if record.class != CLASS_IN {
+            return Ok(None);
         }
-        Some(None)
+        let content = content.ok_or(ReplyError::Malformed)?;
+        Ok(Some(AnswerRecord { name: record.name, ttl: record.ttl, content }))
     }
+}
+
+/// For how long there being nothing may be remembered, out of the section behind the answers.
+fn read_negative_ttl(reader: &mut Reader<'_>, header: &Header) -> Result<Option<u32>, ReplyError> {
+    for _ in 0..usize::from(header.authorities).min(RECORDS_MAX) {
+        let record = reader.record().ok_or(ReplyError::Malformed)?;
+        if record.kind == TYPE_SOA && record.class == CLASS_IN {
+            // The last of the five numbers behind two names.
+            let minimum = record.data_bytes.last_chunk().ok_or(ReplyError::Malformed)?;
+            return Ok(Some(record.ttl.min(seconds(u32::from_be_bytes(*minimum)))));
+        }
+    }
+    Ok(None)
 }
 
 /// A record of the answers that matters.
@@ -252,7 +259,7 @@ struct Header {
 
 struct Record<'a> {
     name: Name,
-    record_type: u16,
+    kind: u16,
     class: u16,
     ttl: u32,
     /// At the data; names in it may lead back into the message.
@@ -287,34 +294,43 @@ impl<'a> Reader<'a> {
 
     fn record(&mut self) -> Option<Record<'a>> {
         let name = self.name()?;
-        let (record_type, class) = (self.number()?, self.number()?);
+        let (kind, class) = (self.number()?, self.number()?);
         let ttl = self.bytes(4)?.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))?;
         let length = self.number()?;
         let data = self.clone();
         let data_bytes = self.bytes(length.into())?;
-        Some(Record { name, record_type, class, ttl: seconds(ttl), data, data_bytes })
+        Some(Record { name, kind, class, ttl: seconds(ttl), data, data_bytes })
     }
 
     /// A name. Where it goes on elsewhere, that is further in front each time (RFC 1035 section 4.1.4: "a
-    /// prior occurance"), so that it ends.
+    /// prior occurance").
     fn name(&mut self) -> Option<Name> {
         let mut name = Name::default();
         let mut elsewhere = None;
         let mut begun_at = self.at;
-        loop {
+        for _ in 0..=POINTERS_MAX {
             let reader = elsewhere.as_mut().unwrap_or(&mut *self);
-            let [length] = *reader.bytes(1)?.first_chunk()?;
+            let Some(at) = reader.labels(&mut name)? else { return Some(name) };
+            if at >= begun_at {
+                return None;
+            }
+            begun_at = at;
+            elsewhere = Some(Reader { message: self.message, at });
+        }
+        None
+    }
+
+    /// Labels of a name up to its end, or up to where it goes on, which is returned.
+    #[expect(clippy::option_option, reason = "none is damage, as everywhere here; none within is the end")]
+    fn labels(&mut self, name: &mut Name) -> Option<Option<usize>> {
+        loop {
+            let [length] = *self.bytes(1)?.first_chunk()?;
             match length {
-                0 => return Some(name),
-                1..0x40 => name.push(reader.bytes(length.into())?).ok()?,
+                0 => return Some(None),
+                1..0x40 => name.push(self.bytes(length.into())?).ok()?,
                 0xc0.. => {
-                    let [low] = *reader.bytes(1)?.first_chunk()?;
-                    let at = usize::from(u16::from_be_bytes([length & 0x3f, low]));
-                    if at >= begun_at {
-                        return None;
-                    }
-                    begun_at = at;
-                    elsewhere = Some(Reader { message: self.message, at });
+                    let [low] = *self.bytes(1)?.first_chunk()?;
+                    return Some(Some(u16::from_be_bytes([length & 0x3f, low]).into()));
                 }
                 _ => return None,
             }
@@ -455,6 +471,23 @@ mod tests {
         for length in 26..right.len() {
             check(&right[..length], Err(ReplyError::Malformed));
         }
+    }
+
+    #[test]
+    fn pointers_that_lead_to_pointers_end() {
+        // Pointers each of which leads to the one before, the first one to the name, in a record's data behind a
+        // name of 8 bytes and 10 bytes of numbers.
+        let of = |count: u16| {
+            let data_at = response(0, &[], &[]).len() + 8 + 10;
+            let offset = |number: u16| u16::try_from(data_at).unwrap() + number * 2;
+            let chain: Vec<u8> = (0..count)
+                .flat_map(|number| (0xc000 | if number == 0 { 12 } else { offset(number - 1) }).to_be_bytes())
+                .collect();
+            let last = (0xc000 | offset(count - 1)).to_be_bytes();
+            response(0, &[record(&wire("x.test"), 99, 0, &chain), a(&last, 60, 1)], &[])
+        };
+        check(&of(10), Ok(found(&[1], 60)));
+        check(&of(200), Err(ReplyError::Malformed));
     }
 
     #[test]

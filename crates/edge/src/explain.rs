@@ -358,8 +358,8 @@ impl Asked<'_, '_> {
         let Question { scheme, request_id, via_id, pop, date, .. } = *self.question;
         let headers = self.cache_behavior.response_headers_policy.as_deref().map(|policy| {
             let asked = HeadersRequest::read(scheme, self.request.head.method_name(), self.request.fields());
-            let upstream = UpstreamTiming { is_reused: false, first_byte: Duration::ZERO };
-            let downstream_first_byte = Duration::ZERO;
+            let [dns, connect, first_byte, downstream_first_byte] = [Duration::ZERO; 4];
+            let upstream = UpstreamTiming { dns, connect, first_byte };
             let timing = ServerTiming { upstream: Some(upstream), pop, request_id, downstream_first_byte };
             // The last of all samples: none but all of them are told.
             AppliedHeaders::new(policy, asked, ServerTimingHeader::SAMPLES - 1, timing)

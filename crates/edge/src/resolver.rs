@@ -138,13 +138,13 @@ impl Resolver {
             OriginAddress::Ip(ip) => return Ok(Addresses::from_iter([SocketAddr::new(*ip, port)])),
             OriginAddress::Name(name) => name,
         };
-        let found = self.resolve_name((name.clone(), ip_address_type)).await?;
+        let found = self.resolve_name(&(name.clone(), ip_address_type)).await?;
         let addresses: Addresses =
             in_order(&found, name, ip_address_type).map(|ip| SocketAddr::new(ip, port)).collect();
         if addresses.is_empty() { Err(ResolveError::NoAddress(ip_address_type)) } else { Ok(addresses) }
     }
 
-    async fn resolve_name(&self, key: Key) -> Answer {
+    async fn resolve_name(&self, key: &Key) -> Answer {
         let mut lookup = self.lookup(key);
         let before = lookup.before.take();
         if lookup.running.borrow().is_none()
@@ -172,7 +172,7 @@ impl Resolver {
         name: &HostName,
         ip_address_type: IpAddressType,
     ) -> Option<Instant> {
-        let lookup = self.lookup((name.clone(), ip_address_type));
+        let lookup = self.lookup(&(name.clone(), ip_address_type));
         // Whoever finds none would otherwise begin one with each request.
         let soon = Instant::now() + DNS_FAILURE_AGE_MAX;
         let (answer, until) = match &*lookup.running.borrow() {
@@ -183,22 +183,23 @@ impl Resolver {
     }
 
     /// The look-up of a name that is running or can be used, a new one where there is none or it is due.
-    fn lookup(&self, key: Key) -> Lookup {
-        let known = self.lookups.borrow().get(&key).filter(|lookup| lookup.is_current()).cloned();
+    fn lookup(&self, key: &Key) -> Lookup {
+        let known = self.lookups.borrow().get(key).filter(|lookup| lookup.is_current()).cloned();
         known.unwrap_or_else(|| self.start_lookup(key))
     }
 
     /// Starts a look-up that goes on when whoever asked has left, since others may wait for it.
-    fn start_lookup(&self, key: Key) -> Lookup {
+    fn start_lookup(&self, key: &Key) -> Lookup {
         let (sender, running) = watch::channel(None);
-        let before = self.lookups.borrow().get(&key).and_then(Lookup::known);
+        let before = self.lookups.borrow().get(key).and_then(Lookup::known);
         let started = Lookup { running, before: before.clone() };
-        self.remember(&key, &started);
+        self.remember(key, &started);
         let (permits, looking) = (Arc::clone(&self.permits), (self.look_up)(key.clone()));
+        let ip_address_type = key.1;
         tokio::spawn(async move {
             let found = tokio::time::timeout(DNS_LOOKUP_TIME_MAX, with_permit(permits, looking)).await;
             let found = found.unwrap_or(Err(ResolveError::TimedOut));
-            sender.send_replace(Some(Finding::of(found, key.1, before)));
+            sender.send_replace(Some(Finding::of(found, ip_address_type, before)));
         });
         started
     }

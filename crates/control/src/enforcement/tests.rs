@@ -1,6 +1,6 @@
 use aws_api::cloudfront::{
     CacheBehavior, CacheBehaviors, CacheTagConfig, ConnectionFunctionAssociation, CustomErrorResponse,
-    CustomErrorResponses, EventType, FunctionAssociation, GrpcConfig, LambdaFunctionAssociation,
+    CustomErrorResponses, EventType, FunctionAssociation, GrpcConfig, HttpVersion, LambdaFunctionAssociation,
     LoggingConfig, OriginGroup, OriginGroups, OriginMtlsConfig, OriginShield, S3OriginConfig, TenantConfig,
     TrustedKeyGroups, TrustedSigners, ViewerCertificate, ViewerMtlsConfig,
 };

@@ -70,10 +70,10 @@ fn origin_first_bytes(page: &mut Page, totals: &BTreeMap<Arc<str>, Total>) {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Total {
     pub(super) requests: [u64; STATUS_CLASSES.len()],
-    bytes_from_viewers: u64,
+    pub(super) bytes_from_viewers: u64,
     pub(super) bytes_to_viewers: u64,
-    origin_answers: u64,
-    origin_first_byte_micros: u64,
+    pub(super) origin_answers: u64,
+    pub(super) origin_first_byte_micros: u64,
 }
 
 impl Total {

@@ -275,8 +275,8 @@ mod tests {
     async fn c1_an_address_that_refuses_costs_nothing() {
         let listener = std::net::TcpListener::bind("127.0.0.3:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let begun = Instant::now();
         let connector = connector(&["127.0.0.2", "127.0.0.4", "127.0.0.3"]);
+        let begun = Instant::now();
         connector.open(&origin(1), &endpoint(port)).await.unwrap();
         assert!(begun.elapsed() < NEXT_ADDRESS_DELAY);
     }

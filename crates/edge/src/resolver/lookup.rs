@@ -440,13 +440,17 @@ mod tests {
         (labels.join("."), if rest[2] == 28 { RecordType::Aaaa } else { RecordType::A })
     }
 
-    /// A response with these flags and records; each is behind a pointer to the question's name.
-    fn response(question: &[u8], flags: u8, records: &[Vec<u8>]) -> Vec<u8> {
+    /// The answer is cut off.
+    const TRUNCATED: u8 = 2;
+
+    /// A response with these bits, this code and these records.
+    fn response(question: &[u8], bits: u8, code: u8, records: &[Vec<u8>]) -> Vec<u8> {
         let counts = [0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0];
-        let head = [&question[..2], &[0x80 | (flags & 2), flags & 0x0d], &counts, &question[12..]].concat();
+        let head = [&question[..2], &[0x80 | bits, code], &counts, &question[12..]].concat();
         [head, records.concat()].concat()
     }
 
+    /// A record of the question's name.
     fn record(record_type: u8, ttl: u8, data: &[u8]) -> Vec<u8> {
         let length = u8::try_from(data.len()).unwrap();
         [&[0xc0, 12, 0, record_type, 0, 1, 0, 0, 0, ttl, 0, length], data].concat()
@@ -464,7 +468,7 @@ mod tests {
 
     fn replies(question: &[u8], act: &Act, is_tcp: bool) -> Vec<Vec<u8>> {
         let (_, record_type) = asked_for(question);
-        let found = |last, ttl| response(question, 0, &addresses(record_type, last, ttl));
+        let found = |last, ttl| response(question, 0, 0, &addresses(record_type, last, ttl));
         match act {
             Act::Addresses(last, ttl) => vec![found(*last, *ttl)],
             Act::Alias(target) => {
@@ -474,12 +478,12 @@ mod tests {
                     wire.extend_from_slice(label.as_bytes());
                 }
                 wire.push(0);
-                vec![response(question, 0, &[record(5, 30, &wire)])]
+                vec![response(question, 0, 0, &[record(5, 30, &wire)])]
             }
-            Act::Code(code) => vec![response(question, *code, &[])],
+            Act::Code(code) => vec![response(question, 0, *code, &[])],
             Act::OverTcp(last) if is_tcp => vec![found(*last, 60)],
-            Act::OverTcp(_) => vec![response(question, 2, &[])],
-            Act::Damage => vec![response(question, 0, &[vec![0xff; 20]])],
+            Act::OverTcp(_) => vec![response(question, TRUNCATED, 0, &[])],
+            Act::Damage => vec![response(question, 0, 0, &[vec![0xff; 20]])],
             Act::Strays(count) => {
                 let mut stray = found(&[66], 60);
                 stray[0] ^= 1;
