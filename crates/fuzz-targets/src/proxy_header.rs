@@ -7,11 +7,10 @@ use proxy_protocol::{Header, Progress, parse};
 pub fn proxy_header(input: &[u8]) {
     let outcome = parse(input);
     // As it arrives: partial up to its end, or to where it is refused.
-    let first = (0..=input.len()).map(|end| (end, parse(&input[..end])));
-    let (end, settled) = first
-        .into_iter()
-        .find(|(_, outcome)| *outcome != Ok(Progress::Partial))
-        .unwrap_or((input.len(), outcome));
+    let settling = (0..=input.len())
+        .map(|end| (end, parse(&input[..end])))
+        .find(|(_, outcome)| *outcome != Ok(Progress::Partial));
+    let (end, settled) = settling.unwrap_or((input.len(), outcome));
     assert_eq!(settled, outcome, "it matters how it arrives");
     assert!(end <= VERSION2_BYTES_MAX, "it is read for too long");
     let Ok(Progress::Complete { header, length }) = outcome else { return };
