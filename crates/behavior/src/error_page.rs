@@ -3,7 +3,7 @@
 
 use edge_config::{ErrorPage, ErrorPageAudience, LinkedDistribution};
 
-use crate::AnswerFormat;
+use crate::{AnswerFormat, is_grpc};
 
 /// The path that a request is for: "a request for the root of your distribution returns the default root
 /// object", whatever the method. Cache behaviors are selected by it, as the origin reads it too.
@@ -61,7 +61,7 @@ impl Asker {
             } else if name.eq_ignore_ascii_case("accept") {
                 asker.accepts_pages |= AnswerFormat::from_accept(Some(value)) == AnswerFormat::Html;
             } else if name.eq_ignore_ascii_case("content-type") {
-                asker.speaks_grpc |= value.starts_with(b"application/grpc");
+                asker.speaks_grpc |= is_grpc(value);
             }
         }
         asker

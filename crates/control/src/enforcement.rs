@@ -162,7 +162,6 @@ fn unenforced_cache_behavior_settings(config: &DistributionConfig, snapshot: &Sn
         ("Compress", any(|settings| settings.compress == Some(true))),
         ("SmoothStreaming", any(|settings| settings.smooth_streaming == Some(true))),
         ("RealtimeLogConfigArn", any(|settings| is_given(settings.realtime_log_config_arn.as_deref()))),
-        ("GrpcConfig", any(|settings| settings.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled))),
     ])
 }
 

@@ -3,7 +3,7 @@
 
 use aws_api::ApiError;
 use aws_api::cloudfront::{ErrorCode, Tag};
-use edge_config::ErrorPageAudience;
+use edge_config::{ErrorPageAudience, GrpcTransport};
 
 /// What the keys of such tags begin with.
 const PREFIX: &str = "mantlet:";
@@ -18,7 +18,7 @@ struct ExtensionTag {
 }
 
 /// All of them.
-const EXTENSION_TAGS: [ExtensionTag; 3] = [
+const EXTENSION_TAGS: [ExtensionTag; 4] = [
     ExtensionTag {
         key: "mantlet:error-pages",
         values: "`all`, `navigations`",
@@ -30,6 +30,21 @@ const EXTENSION_TAGS: [ExtensionTag; 3] = [
             extensions.error_page_audience = match value {
                 "all" => ErrorPageAudience::Everybody,
                 "navigations" => ErrorPageAudience::Navigations,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    ExtensionTag {
+        key: "mantlet:grpc-h2c",
+        values: "`on`, `off`",
+        default: "`off`",
+        meaning: "whether gRPC goes to origins over HTTP, too, with HTTP/2 from the first byte (h2c); otherwise, as with \
+                  CloudFront, it goes over HTTPS alone, and a call that would need HTTP ends with `UNAVAILABLE`",
+        read: |extensions, value| {
+            extensions.grpc_transport = match value {
+                "on" => GrpcTransport::AsOriginSpeaks,
+                "off" => GrpcTransport::Tls,
                 _ => return None,
             };
             Some(())
@@ -69,6 +84,7 @@ const EXTENSION_TAGS: [ExtensionTag; 3] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Extensions {
     pub(crate) error_page_audience: ErrorPageAudience,
+    pub(crate) grpc_transport: GrpcTransport,
     pub(crate) max_body_bytes: Option<u64>,
     pub(crate) sends_proxy_protocol: bool,
 }
@@ -140,17 +156,20 @@ mod tests {
                 error_page_audience: ErrorPageAudience::Navigations,
                 max_body_bytes: Some(1_048_576),
                 sends_proxy_protocol: true,
+                ..Extensions::default()
             })
         );
         assert_eq!(read(&[("mantlet:error-pages", "all")]), Ok(Extensions::default()));
         assert_eq!(read(&[("mantlet:proxy-protocol", "off")]), Ok(Extensions::default()));
+        let grpc = |value| read(&[("mantlet:grpc-h2c", value)]).unwrap().grpc_transport;
+        assert_eq!((grpc("on"), grpc("off")), (GrpcTransport::AsOriginSpeaks, GrpcTransport::Tls));
         assert_eq!(read(&[("mantlet:max-body", "0")]).unwrap().max_body_bytes, Some(0));
     }
 
     #[test]
     fn unknown_and_malformed_ones_are_refused_with_what_would_do() {
         for (key, value, part) in [
-            ("mantlet:scrub", "off", "mantlet:error-pages, mantlet:max-body"),
+            ("mantlet:scrub", "off", "mantlet:error-pages, mantlet:grpc-h2c, mantlet:max-body"),
             ("Mantlet:max-body", "5", "knows no such tag"),
             ("mantlet:", "", "knows no such tag"),
             ("mantlet:error-pages", "some", "all, navigations"),

@@ -18,6 +18,7 @@ pub const CAPABILITIES: &[&str] = &[
     "distribution-max-body/1",
     "distribution-proxy-protocol/1",
     "geo-restriction/1",
+    "grpc/1",
     "http3/1",
     "tls-1.2-2025/1",
     "distribution-response-headers/1",
@@ -222,6 +223,7 @@ impl Distribution {
             ("distribution-root-object/1", self.default_root_object.is_some()),
             ("forwarded-values/1", self.cache_behaviors.iter().any(forwards_values)),
             ("geo-restriction/1", self.geo_restriction.is_some()),
+            ("grpc/1", self.cache_behaviors.iter().any(|behavior| behavior.grpc.is_some())),
             ("http3/1", self.http3),
             ("origin-group/1", !self.origin_groups.is_empty()),
             ("origin-ip-address-type/1", self.origins.iter().any(chooses_addresses)),
@@ -409,6 +411,20 @@ pub struct CacheBehavior {
     /// The id of the response headers policy, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_headers_policy: Option<String>,
+    /// How gRPC goes to the origin, if as such at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grpc: Option<GrpcTransport>,
+}
+
+/// How gRPC goes to an origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GrpcTransport {
+    #[default]
+    /// Over TLS alone: CloudFront "only supports secure (HTTPS-based) gRPC connections".
+    Tls,
+    /// As the origin's protocol policy says, and over HTTP with HTTP/2 that begins at once (RFC 9113 section
+    /// 3.3).
+    AsOriginSpeaks,
 }
 
 impl CacheBehavior {

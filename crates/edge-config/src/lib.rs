@@ -28,8 +28,8 @@ mod wildcard;
 
 pub use bundle::{
     Bundle, BundleError, CAPABILITIES, CacheBehavior, CachePolicySource, Distribution, ErrorPage,
-    ErrorPageAudience, ErrorPages, IpAddressType, MinimumProtocolVersion, Origin, OriginAddress, OriginGroup,
-    OriginProtocolPolicy, OriginRequestPolicySource, ViewerProtocolPolicy,
+    ErrorPageAudience, ErrorPages, GrpcTransport, IpAddressType, MinimumProtocolVersion, Origin,
+    OriginAddress, OriginGroup, OriginProtocolPolicy, OriginRequestPolicySource, ViewerProtocolPolicy,
 };
 pub use certificate::{Bytes, Certificate, LinkedCertificate, SealedPrivateKey};
 pub use cloudfront_header::{CloudFrontHeader, CloudFrontHeaders};

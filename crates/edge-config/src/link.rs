@@ -380,6 +380,7 @@ fn link_cache_behavior(
         cache_policy,
         origin_request_policy,
         response_headers_policy,
+        grpc: cache_behavior.grpc,
     })
 }
 
@@ -466,6 +467,7 @@ mod tests {
                 cache_policy: CachePolicySource::Id("policy".into()),
                 origin_request_policy: None,
                 response_headers_policy: None,
+                grpc: None,
             }],
             default_root_object: None,
             error_pages: ErrorPages::default(),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use imbl::{HashMap, OrdSet};
 
 use crate::{
-    AliasName, Bundle, CachePolicy, CloudFrontHeaders, ErrorPages, GeoRestriction, LinkedCertificate,
-    MethodSet, MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern, ResourceId, ResourceKind,
-    ResponseHeadersPolicy, Revision, ViewerProtocolPolicy,
+    AliasName, Bundle, CachePolicy, CloudFrontHeaders, ErrorPages, GeoRestriction, GrpcTransport,
+    LinkedCertificate, MethodSet, MinimumProtocolVersion, Origin, OriginRequestPolicy, PathPattern,
+    ResourceId, ResourceKind, ResponseHeadersPolicy, Revision, ViewerProtocolPolicy,
 };
 
 /// A bundle and the revision that it is of.
@@ -207,6 +207,8 @@ pub struct LinkedCacheBehavior {
     pub cloudfront_headers: CloudFrontHeaders,
     /// What the viewer gets beside what the origin answers.
     pub response_headers_policy: Option<Arc<ResponseHeadersPolicy>>,
+    /// How gRPC goes to the origin, if as such at all.
+    pub grpc: Option<GrpcTransport>,
 }
 
 /// What an origin group adds to its primary origin.

@@ -1,10 +1,11 @@
 //! What the edge answers itself: the one place where failures become responses.
 
 use behavior::{
-    AnswerFormat, AppliedHeaders, EdgeError, FieldSink, ViewerResponse, XCache, redirect_location,
-    requested_path, select_cache_behavior, select_error_page, write_edge_fields,
+    AnswerFormat, AppliedHeaders, EdgeError, FieldSink, GrpcStatus, ViewerResponse, XCache,
+    redirect_location, requested_path, select_cache_behavior, select_error_page, write_edge_fields,
 };
 use edge_config::LinkedDistribution;
+use http::{HeaderMap, HeaderValue};
 use http1::{Method, WriteError};
 
 use crate::access_log::{ErrorType, ResultType};
@@ -41,7 +42,8 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
     }
     if viewer.response.has_begun() {
         transcript.broke_off(failure.error_type_after_beginning());
-        return Err(BrokenOff);
+        // Boxed, as below.
+        return Box::pin(end_call(&failure, viewer, transcript)).await;
     }
     let Some(error) = failure.edge_error() else {
         transcript.broke_off(failure.error_type());
@@ -66,6 +68,25 @@ pub(crate) async fn conclude<B: RequestBody, W: ResponseWriter>(
     })?;
     transcript.complete();
     Ok(())
+}
+
+/// Ends the response to a call of gRPC that failed in its middle with a status, as its server would: a client
+/// makes more of that than of a stream that breaks off. No other response can end so.
+async fn end_call<B: RequestBody, W: ResponseWriter>(
+    failure: &Failure,
+    viewer: &mut ViewerSide<'_, B, W>,
+    transcript: &Transcript<'_>,
+) -> Result<(), BrokenOff> {
+    match failure {
+        Failure::Origin(origin_failure) if transcript.is_call() => {
+            let message = origin_failure.edge_error().grpc_message(transcript.id.as_str());
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static(origin_failure.grpc_status().as_str()));
+            trailers.insert("grpc-message", HeaderValue::from_str(&message).map_err(|_| BrokenOff)?);
+            viewer.response.end(trailers, viewer.alarm).await.map_err(|_| BrokenOff)
+        }
+        _ => Err(BrokenOff),
+    }
 }
 
 /// Sends the distribution's page in the place of the edge's own error; tells whether it did. A failure
@@ -121,6 +142,7 @@ pub(crate) async fn redirect_to_https<B: RequestBody, W: ResponseWriter>(
         error_type: ErrorType::Error,
         content_type: "text/html",
         location: Some(location),
+        grpc: None,
         body: format!(
             "<html>\n<head><title>{status} HTTPS</title></head>\n<body>This is served over HTTPS.</body>\n</html>\n"
         ),
@@ -137,6 +159,8 @@ struct EdgeAnswer {
     error_type: ErrorType,
     content_type: &'static str,
     location: Option<String>,
+    /// The status of the call, and what it says, where it is one of gRPC.
+    grpc: Option<(GrpcStatus, String)>,
     body: String,
     body_is_sent: bool,
 }
@@ -153,6 +177,9 @@ impl EdgeAnswer {
             EdgeError::Overloaded => ResultType::LimitExceeded,
             _ => ResultType::Error,
         };
+        if request.is_some_and(ViewerRequest::speaks_grpc) {
+            return Self::grpc_error(error, error_type, result, transcript);
+        }
         Self {
             status: error.status(),
             x_cache: error.x_cache(),
@@ -160,8 +187,30 @@ impl EdgeAnswer {
             error_type,
             content_type: format.content_type(),
             location: None,
+            grpc: None,
             body: error.body(format, transcript.id.as_str()),
             body_is_sent: request.is_none_or(|request| request.head.method() != Method::Head),
+        }
+    }
+
+    /// What clients of gRPC understand: 200, and the call's status in the head, as there is no message before it
+    /// ("gRPC over HTTP2", Trailers-Only).
+    fn grpc_error(
+        error: EdgeError,
+        error_type: ErrorType,
+        result: ResultType,
+        transcript: &Transcript<'_>,
+    ) -> Self {
+        Self {
+            status: 200,
+            x_cache: error.x_cache(),
+            result,
+            error_type,
+            content_type: "application/grpc",
+            location: None,
+            grpc: Some((error.grpc_status(), error.grpc_message(transcript.id.as_str()))),
+            body: String::new(),
+            body_is_sent: false,
         }
     }
 
@@ -175,6 +224,8 @@ impl EdgeAnswer {
         let length = self.body.len() as u64;
         let framing = if self.body_is_sent {
             ResponseFraming::Length(length)
+        } else if self.grpc.is_some() {
+            ResponseFraming::NoBody(None)
         } else {
             ResponseFraming::NoBody(Some(length))
         };
@@ -196,6 +247,10 @@ impl EdgeAnswer {
         let location = self.location.as_ref().map(|location| ("Location", location.as_bytes()));
         let begun = viewer.response.begin(start, |sink| {
             write_edge_fields(&own, fields.into_iter().chain(location), sink);
+            if let Some((status, message)) = &self.grpc {
+                sink.field("grpc-status", &[status.as_str().as_bytes()]);
+                sink.field("grpc-message", &[message.as_bytes()]);
+            }
             if own.needs_date(true) {
                 sink.field("Date", &[&date]);
             }

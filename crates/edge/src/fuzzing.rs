@@ -12,10 +12,10 @@ use edge_config::CountryCode;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::geo_database::GeoDatabase;
+use crate::http2_guard::{Conduct, Guard};
 use crate::load::Load;
 use crate::tls::Fingerprints;
 use crate::tls::client_hello::ClientHello;
-use crate::viewer::http2_guard::{Conduct, Guard};
 
 /// What was read of a ClientHello, and what was made of it.
 #[derive(Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `resolver`: origins' names, by their times to live;
 //! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
+//! - `http2_guard`: what the other end of an HTTP/2 connection may do on it, whoever it is;
 //! - `addresses`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
@@ -38,6 +39,7 @@ mod failure;
 pub mod fuzzing;
 mod geo_database;
 mod handshake_turns;
+mod http2_guard;
 pub mod limits;
 mod listener;
 mod load;

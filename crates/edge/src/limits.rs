@@ -273,6 +273,41 @@ pub const WEBSOCKET_IDLE_MAX: Duration = Duration::from_mins(10);
 /// section 7 takes a round trip.
 pub const WEBSOCKET_CLOSING_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// How long both ends of a gRPC call may be silent while the viewer has not ended its side: as long as with a
+/// WebSocket, which serves the same purposes. Once it has, the origin's response timeout holds.
+pub const GRPC_IDLE_MAX: Duration = Duration::from_mins(10);
+
+/// What is kept of the body of a gRPC call until the origin answers, to be sent again where the origin has
+/// certainly not looked at it. Most messages are smaller, and larger calls are the client's to repeat.
+pub const GRPC_REPEATED_BYTES_MAX: usize = 64 * 1024;
+
+/// Exchanges at once on one HTTP/2 connection to an origin, where the origin lets there be as many: RFC 9113
+/// section 6.5.2 recommends no less than 100, and most servers of gRPC have this.
+pub const ORIGIN_HTTP2_STREAMS_MAX: usize = 100;
+
+/// HTTP/2 connections that one thread has to one origin at once; beyond their streams an exchange gets 503.
+/// Origins that let there be one stream a connection are so served as eight viewers at a time.
+pub const ORIGIN_HTTP2_CONNECTIONS_MAX: usize = 8;
+
+/// Bytes of one response in flight from an origin over HTTP/2: what the edge holds of one that its viewer
+/// does not read.
+pub const ORIGIN_HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;
+
+/// Bytes of all responses in flight on one such connection: those of all streams, so that no viewer that
+/// does not read holds up another's.
+pub const ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES: u32 = 100 * ORIGIN_HTTP2_STREAM_WINDOW_BYTES;
+
+/// Bytes of one request that wait in the connection for the origin to take them.
+pub const ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
+
+/// How often an origin is asked whether it is still there (PING, RFC 9113 section 6.7). Servers of gRPC take more
+/// than one in 5 minutes for abuse ("Client-side Keepalive"), and load balancers forget connections that
+/// are silent for 350 s.
+pub const ORIGIN_HTTP2_PING_INTERVAL: Duration = Duration::from_secs(310);
+
+/// How long it may take to answer that: "Client-side Keepalive" has 20 s.
+pub const ORIGIN_HTTP2_PONG_TIME_MAX: Duration = Duration::from_secs(20);
+
 /// Idle connections that one thread keeps to one origin. A thread with more than that in parallel to
 /// one origin is rare, and an origin of Node's kind closes them after 5 s anyway.
 pub const ORIGIN_IDLE_MAX: usize = 256;

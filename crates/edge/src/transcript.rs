@@ -53,6 +53,7 @@ pub(crate) struct Transcript<'a> {
     error: ErrorType,
     is_complete: bool,
     is_websocket: bool,
+    is_call: bool,
     content_type: SmallVec<[u8; 64]>,
     content_length: Option<u64>,
     range: Option<(u64, u64)>,
@@ -89,6 +90,7 @@ impl<'a> Transcript<'a> {
             error: ErrorType::ClientHungUpRequest,
             is_complete: false,
             is_websocket: false,
+            is_call: false,
             content_type: SmallVec::new(),
             content_length: None,
             range: None,
@@ -134,6 +136,31 @@ impl<'a> Transcript<'a> {
                 _ => {}
             }
         }
+    }
+
+    /// What the origin's response to a call of gRPC says of itself.
+    pub(crate) fn grpc_responds(
+        &mut self,
+        status: u16,
+        content_type: Option<&[u8]>,
+        content_length: Option<u64>,
+        asked_at: Instant,
+        origin_id: &str,
+    ) {
+        if self.thread.log.tells_phases() {
+            self.origin_id = SmallVec::from_slice(origin_id.as_bytes());
+        }
+        let result = if status >= 400 { ResultType::Error } else { ResultType::Miss };
+        self.responds(status, result, ErrorType::Error);
+        self.phases.origin_first_byte = self.first_byte_at.map(|first_byte_at| first_byte_at - asked_at);
+        self.is_call = true;
+        self.content_type = SmallVec::from_slice(content_type.unwrap_or_default());
+        self.content_length = content_length;
+    }
+
+    /// Whether a call of gRPC is being answered.
+    pub(crate) fn is_call(&self) -> bool {
+        self.is_call
     }
 
     /// A page is the response, in the place of an error.

@@ -24,8 +24,9 @@ pub(crate) struct Transport {
     stream: RefCell<Stream>,
 }
 
+/// The system's part of it.
 #[derive(Debug)]
-enum Stream {
+pub(crate) enum Stream {
     Clear(TcpStream),
     ToViewer(Box<tokio_rustls::server::TlsStream<TcpStream>>),
     ToOrigin(Box<tokio_rustls::client::TlsStream<TcpStream>>),
@@ -45,6 +46,11 @@ impl Transport {
     /// TLS towards an origin.
     pub(crate) fn to_origin(stream: tokio_rustls::client::TlsStream<TcpStream>) -> Self {
         Self { stream: RefCell::new(Stream::ToOrigin(Box::new(stream))) }
+    }
+
+    /// What is below, for who does the reading and writing.
+    pub(crate) fn into_stream(self) -> Stream {
+        self.stream.into_inner()
     }
 
     /// Reads behind what `buffer` holds; 0 is the end of the stream.
@@ -190,6 +196,58 @@ impl Transport {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = SockRef::from(stream.tcp()).peek(&mut byte);
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::ToViewer(stream) => Pin::new(stream).poll_read(context, buffer),
+            Self::ToOrigin(stream) => Pin::new(stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Self::ToViewer(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+            Self::ToOrigin(stream) => Pin::new(stream).poll_write_vectored(context, parts),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_flush(context),
+            Self::ToViewer(stream) => Pin::new(stream).poll_flush(context),
+            Self::ToOrigin(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Clear(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::ToViewer(stream) => Pin::new(stream).poll_shutdown(context),
+            Self::ToOrigin(stream) => Pin::new(stream).poll_shutdown(context),
+        }
     }
 }
 

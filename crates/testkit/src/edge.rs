@@ -184,6 +184,7 @@ pub fn all_viewer_cache_behavior(origin: &Origin) -> CacheBehavior {
         cache_policy: CachePolicySource::Id(CACHING_DISABLED.to_owned()),
         origin_request_policy: Some(OriginRequestPolicySource::Id(ALL_VIEWER.to_owned())),
         response_headers_policy: None,
+        grpc: None,
     }
 }
 

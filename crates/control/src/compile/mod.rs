@@ -25,6 +25,7 @@ use crate::errors::invalid_argument;
 use crate::extension_tags::Extensions;
 use crate::managed;
 use crate::validate::aliases::parse_aliases;
+use crate::validate::cache_behaviors::enables_grpc;
 use crate::validate::cache_behaviors::{parse_path_pattern, policy_id};
 use crate::validate::origin_address::parse_origin_address;
 use crate::validate::origin_groups;
@@ -56,7 +57,7 @@ pub(crate) fn compile_distribution(
         origin_groups: origin_groups(config).iter().map(compile_origin_group).collect::<Result<_, _>>()?,
         cache_behaviors: cache_behaviors(config)
             .iter()
-            .map(compile_cache_behavior)
+            .map(|behavior| compile_cache_behavior(behavior, extensions))
             .collect::<Result<_, _>>()?,
         default_root_object: compile_default_root_object(config),
         error_pages: ErrorPages {
@@ -216,7 +217,10 @@ fn compile_protocol_policy(policy: OriginProtocolPolicy) -> edge_config::OriginP
     }
 }
 
-fn compile_cache_behavior(behavior: &AnyCacheBehavior) -> Result<edge_config::CacheBehavior, ApiError> {
+fn compile_cache_behavior(
+    behavior: &AnyCacheBehavior,
+    extensions: &Extensions,
+) -> Result<edge_config::CacheBehavior, ApiError> {
     let settings = &behavior.settings;
     let origin_request_policy = policy_id(settings.origin_request_policy_id.as_deref());
     let (cache_policy, origin_request_policy) = match &settings.forwarded_values {
@@ -242,6 +246,7 @@ fn compile_cache_behavior(behavior: &AnyCacheBehavior) -> Result<edge_config::Ca
         cache_policy,
         origin_request_policy,
         response_headers_policy: policy_id(settings.response_headers_policy_id.as_deref()).map(str::to_owned),
+        grpc: enables_grpc(settings).then_some(extensions.grpc_transport),
     })
 }
 

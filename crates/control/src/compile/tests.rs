@@ -336,3 +336,23 @@ fn a_response_headers_policy_becomes_what_edges_add_and_remove() {
     assert_eq!(policy.removed_headers, ["Vary"]);
     assert_eq!(policy.server_timing.unwrap().sampled, 123_456);
 }
+
+#[test]
+fn f2_grpc_goes_in_clear_by_the_tag_alone() {
+    use aws_api::cloudfront::GrpcConfig;
+    use edge_config::GrpcTransport;
+    let grpc = |enabled, extensions: &Extensions| {
+        let mut config = distribution_config("reference");
+        config.default_cache_behavior.grpc_config = Some(GrpcConfig { enabled });
+        complete(&mut config);
+        let domain_name = HostName::parse("d1.mantlet.localhost").unwrap();
+        match compile_distribution(&config, &domain_name, extensions).unwrap() {
+            Bundle::Distribution(distribution) => distribution.cache_behaviors[0].grpc,
+            other => panic!("{other:?}"),
+        }
+    };
+    let by_tag = Extensions { grpc_transport: GrpcTransport::AsOriginSpeaks, ..Extensions::default() };
+    assert_eq!(grpc(false, &by_tag), None);
+    assert_eq!(grpc(true, &Extensions::default()), Some(GrpcTransport::Tls));
+    assert_eq!(grpc(true, &by_tag), Some(GrpcTransport::AsOriginSpeaks));
+}

@@ -201,7 +201,7 @@ fn what_is_only_stored_of_cache_behaviors_is_named() {
         |config| behavior(config).realtime_log_config_arn = Some("arn".to_owned()),
         &["RealtimeLogConfigArn"],
     );
-    check(|config| behavior(config).grpc_config = Some(GrpcConfig { enabled: true }), &["GrpcConfig"]);
+    check(|config| behavior(config).grpc_config = Some(GrpcConfig { enabled: true }), &[]);
 }
 
 fn restrict(config: &mut DistributionConfig, restriction_type: GeoRestrictionType) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_api::ApiError;
 use aws_api::cloudfront::{
     AllowedMethods, CookieNames, DefaultCacheBehavior, DistributionConfig, ErrorCode, ForwardedValues,
-    Headers, ItemSelection, Method, QueryStringCacheKeys,
+    Headers, HttpVersion, ItemSelection, Method, QueryStringCacheKeys,
 };
 use edge_config::PathPattern;
 
@@ -65,6 +65,9 @@ fn validate_behavior(
     if let Some(allowed) = &settings.allowed_methods {
         validate_methods(behavior, allowed)?;
     }
+    if enables_grpc(settings) {
+        validate_grpc(config, behavior)?;
+    }
     validate_caching(behavior, quotas)
 }
 
@@ -98,6 +101,32 @@ fn validate_methods(behavior: &AnyCacheBehavior, allowed: &AllowedMethods) -> Re
         "{} must have as CachedMethods GET and HEAD; or, where OPTIONS is allowed, GET, HEAD and OPTIONS.",
         behavior.label()
     )))
+}
+
+/// Whether a cache behavior serves gRPC.
+pub(crate) fn enables_grpc(settings: &DefaultCacheBehavior) -> bool {
+    settings.grpc_config.as_ref().is_some_and(|grpc| grpc.enabled)
+}
+
+/// "You must include HTTP/2 as one of the supported HTTP versions and allow HTTP methods, including POST"
+/// ("Using gRPC with CloudFront distributions").
+fn validate_grpc(config: &DistributionConfig, behavior: &AnyCacheBehavior) -> Result<(), ApiError> {
+    let allowed = behavior.settings.allowed_methods.as_ref();
+    if !allowed.is_some_and(|allowed| allowed.items.contains(&Method::Post)) {
+        return Err(invalid_argument(format!(
+            "{} has GrpcConfig enabled, for which AllowedMethods must be all seven: gRPC is POST.",
+            behavior.label()
+        )));
+    }
+    let speaks_http2 =
+        matches!(config.http_version, None | Some(HttpVersion::Http2 | HttpVersion::Http2and3));
+    if !speaks_http2 {
+        return Err(invalid_argument(format!(
+            "{} has GrpcConfig enabled, which needs HTTP/2. Set HttpVersion to http2 or http2and3.",
+            behavior.label()
+        )));
+    }
+    Ok(())
 }
 
 fn validate_caching(behavior: &AnyCacheBehavior, quotas: &Quotas) -> Result<(), ApiError> {

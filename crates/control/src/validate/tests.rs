@@ -425,3 +425,23 @@ fn aliases_are_names_that_nobody_has_and_need_a_certificate() {
             Some(ViewerCertificate { acm_certificate_arn, ..ViewerCertificate::default() });
     });
 }
+
+#[test]
+fn f2_grpc_needs_post_and_http2() {
+    use aws_api::cloudfront::{GrpcConfig, HttpVersion};
+    let with_grpc = |http_version, methods: Vec<Method>| {
+        validate(|config| {
+            config.http_version = Some(http_version);
+            config.default_cache_behavior.grpc_config = Some(GrpcConfig { enabled: true });
+            config.default_cache_behavior.allowed_methods = Some(AllowedMethods::from_items(methods));
+        })
+        .map_err(|error| (error.code, error.message.rsplit(' ').next().unwrap_or_default().to_owned()))
+    };
+    let all = || Method::ALL.to_vec();
+    assert_eq!(with_grpc(HttpVersion::Http2, all()), Ok(()));
+    assert_eq!(with_grpc(HttpVersion::Http2and3, all()), Ok(()));
+    let refused = |end: &str| Err(("InvalidArgument", end.to_owned()));
+    assert_eq!(with_grpc(HttpVersion::Http1_1, all()), refused("http2and3."));
+    assert_eq!(with_grpc(HttpVersion::Http3, all()), refused("http2and3."));
+    assert_eq!(with_grpc(HttpVersion::Http2, vec![Method::Get, Method::Head]), refused("POST."));
+}

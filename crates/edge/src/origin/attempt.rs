@@ -511,7 +511,7 @@ impl Attempt<'_, '_, '_> {
 }
 
 /// What the viewer gets of an origin's trailers.
-fn viewer_trailers<'f>(
+pub(super) fn viewer_trailers<'f>(
     cache_behavior: &LinkedCacheBehavior,
     trailers: impl Iterator<Item = (&'f str, &'f [u8])>,
 ) -> HeaderMap {
@@ -575,10 +575,10 @@ fn wire_method(method: edge_config::Method) -> Method {
 
 /// Runs both directions until the response has ended or the viewer's part has failed. A response that
 /// ends before the request has ends the exchange (RFC 9112 section 9.5).
-async fn both(
+pub(super) async fn both<T>(
     upload: impl Future<Output = Result<(), ViewerFault>>,
-    download: impl Future<Output = Result<Ended, Failure>>,
-) -> Result<Ended, Failure> {
+    download: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let (mut upload, mut download) = (pin!(upload), pin!(download));
     let mut uploading = true;
     poll_fn(|context| {

@@ -32,6 +32,8 @@ pub(crate) struct Endpoint {
     pub(crate) tls: Option<TlsNames>,
     /// The viewer's connection that it names, in the PROXY protocol's header. So none is ever another's.
     pub(crate) named: Option<Ends>,
+    /// Whether HTTP/2 is spoken, which is agreed on with TLS and known beforehand without.
+    pub(crate) speaks_http2: bool,
 }
 
 /// A connection to an origin.
@@ -180,7 +182,10 @@ impl Connector {
         }
         match &endpoint.tls {
             None => Ok(Transport::clear(stream)),
-            Some(names) => Ok(Transport::to_origin(self.roots.connect(stream, names).await?)),
+            Some(names) => {
+                let stream = self.roots.connect(stream, names, endpoint.speaks_http2).await?;
+                Ok(Transport::to_origin(stream))
+            }
         }
     }
 }
@@ -225,7 +230,14 @@ mod tests {
 
     fn endpoint(port: u16) -> Rc<Endpoint> {
         let address = OriginAddress::Name(HostName::parse("origin.test").unwrap());
-        Rc::new(Endpoint { address, ip_address_type: IpAddressType::Ipv4, port, tls: None, named: None })
+        Rc::new(Endpoint {
+            address,
+            ip_address_type: IpAddressType::Ipv4,
+            port,
+            tls: None,
+            named: None,
+            speaks_http2: false,
+        })
     }
 
     fn origin(connection_attempts: u8) -> Origin {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use behavior::{EdgeError, ViewerFacts, ViewerLocation};
 use edge_config::{
-    CloudFrontHeaders, LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin,
+    CloudFrontHeaders, GrpcTransport, LinkedCacheBehavior, LinkedDistribution, LinkedFailover, Method, Origin,
 };
+use http::Request;
 use http1::BodyFraming;
 use tokio::time::Instant;
 
@@ -14,6 +15,8 @@ use super::OriginFailure;
 use super::attempt::{Attempt, Ended, Outcome};
 use super::connection::{Endpoint, OriginConnection};
 use super::error_page::WantedPage;
+use super::http2_connection::Place;
+use super::http2_exchange;
 use super::request_head::{HostText, OriginRequestHead, endpoint};
 use crate::buffer::Buffer;
 use crate::failure::Failure;
@@ -56,6 +59,14 @@ pub(crate) async fn send<B: RequestBody, W: ResponseWriter>(
     viewer: &mut ViewerSide<'_, B, W>,
     transcript: &mut Transcript<'_>,
 ) -> Result<(), Failure> {
+    if let Some(transport) = exchange.grpc() {
+        // Boxed, so that all other requests carry no room for it. "gRPC never fails over": it is POST.
+        let asked = Box::pin(http2_exchange::ask(exchange, transport, viewer, transcript)).await;
+        if asked.is_err() {
+            transcript.failing_origin = Some(exchange.origin.id.clone());
+        }
+        return asked;
+    }
     let outcome = ask(exchange, viewer, transcript).await;
     let Some(failover) = exchange.failover else { return outcome.map(drop) };
     let (request_id, origin) = (transcript.id, &exchange.origin.id);
@@ -142,19 +153,46 @@ async fn try_to_ask<B: RequestBody, W: ResponseWriter>(
     }
 }
 
-fn seconds_of(seconds: u32) -> Duration {
+pub(super) fn seconds_of(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
 impl<'r> OriginExchange<'_, 'r> {
+    /// How the request goes to the origin, if it is one of gRPC on a cache behavior that serves it. Others go the
+    /// ordinary way, gRPC's over HTTP/1.1 included: there is no such thing.
+    fn grpc(&self) -> Option<GrpcTransport> {
+        let transport = self.cache_behavior.grpc?;
+        let is_call = self.method == Method::Post && !self.is_error_page() && self.request.speaks_grpc();
+        is_call.then_some(transport)
+    }
+
     /// Writes the request's head; returns the Host in it, and the key where it is a WebSocket handshake.
     fn write_head(
         &self,
         transcript: &Transcript<'_>,
         out: &mut Buffer,
     ) -> Result<(HostText, Option<&'r [u8]>), Failure> {
+        self.with_head(transcript, |head| {
+            let host = head.write(out, &mut ()).map_err(OriginFailure::Unwritable)?;
+            Ok((host, head.websocket_key()))
+        })
+    }
+
+    /// The request's head in HTTP/2's form, and the host in it.
+    pub(super) fn http2_head(
+        &self,
+        transcript: &Transcript<'_>,
+    ) -> Result<(Request<()>, HostText), OriginFailure> {
+        self.with_head(transcript, |head| head.in_http2().map_err(OriginFailure::Unwritable))
+    }
+
+    fn with_head<T>(
+        &self,
+        transcript: &Transcript<'_>,
+        write: impl FnOnce(&OriginRequestHead<'_, 'r>) -> T,
+    ) -> T {
         let geo_database = self.thread.geo_database();
-        let head = OriginRequestHead {
+        write(&OriginRequestHead {
             request: self.request,
             cache_behavior: self.cache_behavior,
             origin: self.origin,
@@ -164,9 +202,7 @@ impl<'r> OriginExchange<'_, 'r> {
             facts: &self.viewer_facts(&geo_database),
             request_id: transcript.id.as_str(),
             via_id: &self.thread.common.via_id,
-        };
-        let host = head.write(out, &mut ()).map_err(OriginFailure::Unwritable)?;
-        Ok((host, head.websocket_key()))
+        })
     }
 
     /// Whether the response takes the place of an error.
@@ -234,6 +270,31 @@ impl<'r> OriginExchange<'_, 'r> {
         };
         transcript.connected(begun_at.elapsed());
         opened.map_err(|failure| {
+            self.thread.metrics.origin_error(failure.kind());
+            failure.into()
+        })
+    }
+
+    /// A place on a connection that speaks HTTP/2.
+    pub(super) async fn http2_place(
+        &self,
+        endpoint: &Rc<Endpoint>,
+        completes_by: Option<Instant>,
+        transcript: &mut Transcript<'_>,
+    ) -> Result<Place, Failure> {
+        let begun_at = Instant::now();
+        let placing = self.thread.origins.http2_place(self.origin, endpoint, &self.thread.load);
+        let placed = match completes_by {
+            None => placing.await,
+            Some(deadline) => match tokio::time::timeout_at(deadline, placing).await {
+                Ok(placed) => placed,
+                Err(_) => Err(OriginFailure::CompletionTimedOut),
+            },
+        };
+        if !placed.as_ref().is_ok_and(|place| place.is_reused) {
+            transcript.connected(begun_at.elapsed());
+        }
+        placed.map_err(|failure| {
             self.thread.metrics.origin_error(failure.kind());
             failure.into()
         })

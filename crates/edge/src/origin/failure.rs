@@ -2,7 +2,7 @@
 
 use std::io;
 
-use behavior::EdgeError;
+use behavior::{EdgeError, GrpcStatus};
 use edge_config::LinkedFailover;
 use http1::{BodyError, ResponseError, WriteError};
 
@@ -77,6 +77,30 @@ pub(crate) enum OriginFailure {
     /// The connection broke within the body.
     #[error("the connection to the origin broke within the response")]
     BodyBroken(#[source] io::Error),
+    /// It speaks HTTP/1.1 alone.
+    #[error("the origin does not speak HTTP/2")]
+    NoHttp2,
+    /// gRPC would go to it over HTTP.
+    #[error(
+        "gRPC goes to origins over HTTPS alone; change the origin's protocol policy, or give the distribution the \
+         tag mantlet:grpc-h2c"
+    )]
+    GrpcInClear,
+    /// Another request wanted the same connection, and did not get it.
+    #[error("no connection for HTTP/2 could be opened")]
+    SharedConnection,
+    /// All of its connections have as many streams as they may.
+    #[error("the origin's HTTP/2 connections have no room for another stream")]
+    TooManyStreams,
+    /// The connection had ended before the request was sent.
+    #[error("the origin has ended its HTTP/2 connection")]
+    Http2Ended(#[source] h2::Error),
+    /// It floods its connection with frames.
+    #[error("the origin floods its HTTP/2 connection")]
+    Http2Flood,
+    /// The stream, or its connection, failed.
+    #[error("the exchange with the origin over HTTP/2 failed")]
+    Http2(#[source] h2::Error),
 }
 
 impl OriginFailure {
@@ -100,6 +124,7 @@ impl OriginFailure {
             | Self::ResponseTimedOut
             | Self::GapTimedOut
             | Self::CompletionTimedOut => EdgeError::OriginTimeout,
+            Self::TooManyStreams => EdgeError::Overloaded,
             _ => EdgeError::OriginFailed,
         }
     }
@@ -118,8 +143,17 @@ impl OriginFailure {
             Self::WriteTimedOut | Self::ResponseTimedOut | Self::GapTimedOut | Self::CompletionTimedOut => {
                 &[504]
             }
-            // The next origin would get the same request; a status was looked at when it came.
-            Self::Unwritable(_) | Self::NoErrorPage(_) => &[],
+            // The next origin would get the same request; a status was looked at when it came. Over HTTP/2
+            // goes gRPC alone, which does not fail over.
+            Self::Unwritable(_)
+            | Self::NoErrorPage(_)
+            | Self::NoHttp2
+            | Self::GrpcInClear
+            | Self::SharedConnection
+            | Self::TooManyStreams
+            | Self::Http2Ended(_)
+            | Self::Http2Flood
+            | Self::Http2(_) => &[],
             Self::Write(_)
             | Self::NoResponse(_)
             | Self::HeadTruncated
@@ -141,25 +175,70 @@ impl OriginFailure {
             | Self::Connect(_)
             | Self::Unreachable(_)
             | Self::Tls(_)
-            | Self::UnverifiableName => ErrorType::OriginConnectError,
+            | Self::UnverifiableName
+            | Self::NoHttp2
+            | Self::GrpcInClear
+            | Self::SharedConnection => ErrorType::OriginConnectError,
             // "The request timed out while connecting to the origin, or reading data from the origin."
             Self::ConnectTimedOut
             | Self::WriteTimedOut
             | Self::ResponseTimedOut
             | Self::GapTimedOut
-            | Self::CompletionTimedOut => ErrorType::OriginCommError,
+            | Self::CompletionTimedOut
+            | Self::TooManyStreams => ErrorType::OriginCommError,
+            // Found by us; the rest is the origin's own word, or the connection's end.
+            Self::Http2(error) if error.is_library() => ErrorType::OriginInvalidResponseError,
             Self::Unwritable(_) => ErrorType::InternalError,
             Self::NoErrorPage(_) => ErrorType::OriginError,
             Self::Write(_) => ErrorType::OriginWriteError,
             Self::NoResponse(None) => ErrorType::OriginZeroSizeObjectError,
-            Self::NoResponse(Some(_)) | Self::HeadTruncated | Self::BodyBroken(_) => {
-                ErrorType::OriginReadError
-            }
+            Self::NoResponse(Some(_))
+            | Self::HeadTruncated
+            | Self::BodyBroken(_)
+            | Self::Http2Ended(_)
+            | Self::Http2(_) => ErrorType::OriginReadError,
             Self::InvalidHead(error) if error.is_head_too_big() => ErrorType::OriginHeaderTooBigError,
             Self::InvalidHead(_)
             | Self::SwitchesProtocols
             | Self::TooManyInterimResponses
+            | Self::Http2Flood
             | Self::InvalidBody(_) => ErrorType::OriginInvalidResponseError,
+        }
+    }
+
+    /// Whether the origin has certainly not begun to work on the request (RFC 9113 section 8.7).
+    pub(crate) fn is_unprocessed(&self) -> bool {
+        match self {
+            Self::Http2Ended(_) => true,
+            Self::Http2(error) => {
+                let is_refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+                error.is_remote() && (error.is_go_away() || is_refused)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it casts a doubt on the whole HTTP/2 connection, and not on one stream alone.
+    pub(crate) fn is_of_connection(&self) -> bool {
+        match self {
+            Self::Http2(error) => !(error.is_reset() && error.is_remote()),
+            Self::Http2Ended(_)
+            | Self::Http2Flood
+            | Self::ResponseTimedOut
+            | Self::GapTimedOut
+            | Self::CompletionTimedOut
+            | Self::TooManyInterimResponses => true,
+            _ => false,
+        }
+    }
+
+    /// How a call of gRPC ends with it that has begun to be answered.
+    pub(crate) fn grpc_status(&self) -> GrpcStatus {
+        match self {
+            Self::Http2(error) if error.is_reset() && error.is_remote() => {
+                error.reason().map_or(GrpcStatus::Internal, |reason| GrpcStatus::of_reset(reason.into()))
+            }
+            other => other.edge_error().grpc_status(),
         }
     }
 
@@ -168,11 +247,20 @@ impl OriginFailure {
         match self {
             Self::Resolve(_) => OriginErrorKind::Dns,
             Self::Refused(_) => OriginErrorKind::Refused,
-            Self::Connect(_) | Self::Unreachable(_) => OriginErrorKind::Connect,
+            Self::Connect(_)
+            | Self::Unreachable(_)
+            | Self::GrpcInClear
+            | Self::SharedConnection
+            | Self::TooManyStreams => OriginErrorKind::Connect,
             Self::ConnectTimedOut => OriginErrorKind::ConnectTimeout,
-            Self::Tls(_) | Self::UnverifiableName => OriginErrorKind::Tls,
+            Self::Tls(_) | Self::UnverifiableName | Self::NoHttp2 => OriginErrorKind::Tls,
+            Self::Http2(error) if error.is_library() => OriginErrorKind::InvalidResponse,
             Self::Unwritable(_) | Self::Write(_) | Self::WriteTimedOut => OriginErrorKind::Write,
-            Self::NoResponse(_) | Self::HeadTruncated | Self::BodyBroken(_) => OriginErrorKind::Read,
+            Self::NoResponse(_)
+            | Self::HeadTruncated
+            | Self::BodyBroken(_)
+            | Self::Http2Ended(_)
+            | Self::Http2(_) => OriginErrorKind::Read,
             Self::ResponseTimedOut | Self::GapTimedOut => OriginErrorKind::ReadTimeout,
             Self::CompletionTimedOut => OriginErrorKind::CompletionTimeout,
             Self::InvalidHead(error) if error.is_head_too_big() => OriginErrorKind::HeaderTooBig,
@@ -180,6 +268,7 @@ impl OriginFailure {
             | Self::SwitchesProtocols
             | Self::TooManyInterimResponses
             | Self::NoErrorPage(_)
+            | Self::Http2Flood
             | Self::InvalidBody(_) => OriginErrorKind::InvalidResponse,
         }
     }

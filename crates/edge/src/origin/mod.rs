@@ -7,6 +7,8 @@
 //! - `exchange`: attempts and retries;
 //! - `error_page`: a page of the distribution in the place of an error;
 //! - `attempt`: one request and one response on one connection, both bodies streaming;
+//! - `http2_pool`, `http2_connection`: connections that many exchanges share, for gRPC;
+//! - `http2_exchange`: one of those, both directions independent;
 //! - `request_head`: what the origin is asked, and where that goes;
 //! - `websocket`: the handshake's end, and the relay after it;
 //! - `failure`: what can go wrong, and what the viewer and the log are told.
@@ -16,6 +18,9 @@ mod connection;
 mod error_page;
 mod exchange;
 mod failure;
+mod http2_connection;
+mod http2_exchange;
+mod http2_pool;
 mod pool;
 mod request_head;
 mod tls;

@@ -15,7 +15,10 @@ use tokio::time::Instant;
 
 use super::OriginFailure;
 use super::connection::{Connector, Endpoint, Opening, OriginConnection};
+use super::http2_connection::Place;
+use super::http2_pool::Http2Pool;
 use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX, ORIGINS_NAMED_IDLE_MAX};
+use crate::load::Load;
 use crate::metrics::ThreadMetrics;
 use crate::turn;
 
@@ -34,6 +37,7 @@ struct Inner {
     idle_count: Cell<usize>,
     /// Those of them that name a viewer's connection.
     named_idle_count: Cell<usize>,
+    http2: Http2Pool,
 }
 
 struct Idle {
@@ -66,6 +70,7 @@ impl Origins {
             idle: RefCell::default(),
             idle_count: Cell::new(0),
             named_idle_count: Cell::new(0),
+            http2: Http2Pool::default(),
         };
         Self { inner: Rc::new(inner) }
     }
@@ -99,6 +104,20 @@ impl Origins {
         Ok(connection)
     }
 
+    /// A place on a connection that speaks HTTP/2.
+    pub(super) async fn http2_place(
+        &self,
+        origin: &Origin,
+        endpoint: &Rc<Endpoint>,
+        load: &Rc<Load>,
+    ) -> Result<Place, OriginFailure> {
+        let place = self.inner.http2.place(self, origin, endpoint, load).await?;
+        if place.is_reused {
+            self.inner.metrics.origin_connection_reused();
+        }
+        Ok(place)
+    }
+
     /// Keeps a connection whose exchange has ended exactly.
     pub(super) fn keep(&self, connection: OriginConnection, usable_until: Instant) {
         let mut pools = self.inner.idle.borrow_mut();
@@ -116,6 +135,7 @@ impl Origins {
     pub(crate) async fn look_after_idle_connections(self) {
         loop {
             tokio::time::sleep(ORIGIN_IDLE_CHECK).await;
+            self.inner.http2.look_after();
             let now = Instant::now();
             let mut pools = self.inner.idle.borrow_mut();
             pools.retain(|_, pool| {
@@ -188,6 +208,7 @@ mod tests {
             port: address.port(),
             tls: None,
             named: None,
+            speaks_http2: false,
         });
         let opening = Opening::default();
         let connection = OriginConnection { transport, endpoint, is_reused: false, opening, place: None };

@@ -6,6 +6,7 @@ use behavior::{
     origin_query, websocket_key, write_origin_fields,
 };
 use edge_config::{LinkedCacheBehavior, Method, Origin, OriginAddress, OriginProtocolPolicy};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header};
 use http1::{BodyFraming, HeadWriter, WriteError, decimal};
 use smallvec::SmallVec;
 
@@ -61,6 +62,46 @@ impl<'r> OriginRequestHead<'_, 'r> {
         Ok(sink.host)
     }
 
+    /// The head in HTTP/2's form, for gRPC, and the host in it.
+    pub(super) fn in_http2(&self) -> Result<(Request<()>, HostText), WriteError> {
+        let mut sink = Http2Head { fields: HeaderMap::new(), outcome: Ok(()), host: HostText::new() };
+        write_origin_fields(&self.origin_request(), self.request.fields(), &mut sink);
+        let Http2Head { mut fields, outcome, host } = sink;
+        outcome?;
+        // "gRPC over HTTP2": it tells servers that nobody on the way drops trailers.
+        fields.insert(header::TE, HeaderValue::from_static("trailers"));
+        if let BodyFraming::Length(length) = self.request.framing {
+            let length =
+                HeaderValue::from_bytes(decimal(length).as_ref()).map_err(|_| WriteError::FieldValue)?;
+            fields.insert(header::CONTENT_LENGTH, length);
+        }
+        let mut request = Request::new(());
+        *request.method_mut() =
+            http::Method::from_bytes(self.method.as_str().as_bytes()).map_err(|_| WriteError::Method)?;
+        *request.uri_mut() = self.uri(&host)?;
+        *request.headers_mut() = fields;
+        Ok((request, host))
+    }
+
+    fn uri(&self, host: &[u8]) -> Result<Uri, WriteError> {
+        let query = origin_query(self.cache_behavior, self.request.head.query());
+        let mut target = [&self.origin.path, self.path].concat();
+        if let Some(query) = query {
+            target.extend(["?", &query]);
+        }
+        let scheme = match self.origin.protocol_policy {
+            OriginProtocolPolicy::HttpOnly => Scheme::Http,
+            OriginProtocolPolicy::HttpsOnly => Scheme::Https,
+            OriginProtocolPolicy::MatchViewer => self.request.peer.scheme,
+        };
+        Uri::builder()
+            .scheme(scheme.as_str())
+            .authority(host)
+            .path_and_query(target)
+            .build()
+            .map_err(|_| WriteError::Target)
+    }
+
     fn origin_request(&self) -> OriginRequest<'_> {
         OriginRequest {
             cache_behavior: self.cache_behavior,
@@ -83,6 +124,36 @@ impl<'r> OriginRequestHead<'_, 'r> {
         }
         websocket_key(&self.origin_request(), self.request.fields())
     }
+}
+
+/// An origin request's fields in HTTP/2's form.
+struct Http2Head {
+    fields: HeaderMap,
+    outcome: Result<(), WriteError>,
+    host: HostText,
+}
+
+impl Http2Head {
+    fn append(&mut self, name: &str, value: &[&[u8]]) -> Result<(), WriteError> {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?;
+        let value = HeaderValue::from_bytes(&value.concat()).map_err(|_| WriteError::FieldValue)?;
+        if name == header::HOST {
+            // `:authority` says it (RFC 9113 section 8.3.1).
+            self.host = HostText::from_slice(value.as_bytes());
+        } else {
+            self.fields.append(name, value);
+        }
+        Ok(())
+    }
+}
+
+impl OriginFieldSink for Http2Head {
+    fn sent(&mut self, name: &str, value: &[&[u8]], _by: SentBy) {
+        let appended = self.append(name, value);
+        self.outcome = self.outcome.and(appended);
+    }
+
+    fn dropped(&mut self, _name: &str, _value: &[u8], _by: DroppedBy) {}
 }
 
 /// The origin request's head on its way out.
@@ -138,12 +209,14 @@ pub(crate) fn endpoint(origin: &Origin, scheme: Scheme, host: &[u8]) -> Result<E
     };
     let (address, ip_address_type) = (origin.address.clone(), origin.ip_address_type);
     if !is_https {
-        return Ok(Endpoint { address, ip_address_type, port: origin.http_port, tls: None, named: None });
+        let port = origin.http_port;
+        return Ok(Endpoint { address, ip_address_type, port, tls: None, named: None, speaks_http2: false });
     }
     let own_name = match &address {
         OriginAddress::Name(name) => name.as_str().to_owned(),
         OriginAddress::Ip(ip) => ip.to_string(),
     };
     let names = TlsNames::new(str::from_utf8(host).unwrap_or_default(), &own_name)?;
-    Ok(Endpoint { address, ip_address_type, port: origin.https_port, tls: Some(names), named: None })
+    let (port, tls) = (origin.https_port, Some(names));
+    Ok(Endpoint { address, ip_address_type, port, tls, named: None, speaks_http2: false })
 }

@@ -73,11 +73,13 @@ impl OriginRoots {
         Ok(Self { verifier: Arc::new(RwLock::new(verifier)) })
     }
 
-    /// Performs the handshake with an origin that is asked for as `names.sni`.
+    /// Performs the handshake with an origin that is asked for as `names.sni`, and that is to speak HTTP/1.1 or,
+    /// if so wanted, HTTP/2.
     pub(super) async fn connect(
         &self,
         stream: TcpStream,
         names: &TlsNames,
+        is_http2: bool,
     ) -> Result<TlsStream<TcpStream>, OriginFailure> {
         let verifier = EitherName { verifier: self.verifier(), other: names.other.clone() };
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -87,13 +89,19 @@ impl OriginRoots {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let protocol: &[u8] = if is_http2 { b"h2" } else { b"http/1.1" };
+        config.alpn_protocols = vec![protocol.to_vec()];
         // Each connection has a configuration of its own, so there is nobody to resume with.
         config.resumption = rustls::client::Resumption::disabled();
-        TlsConnector::from(Arc::new(config))
+        let stream = TlsConnector::from(Arc::new(config))
             .connect(names.sni.clone(), stream)
             .await
-            .map_err(OriginFailure::Tls)
+            .map_err(OriginFailure::Tls)?;
+        // Origins of HTTP/1.1 alone often have no word for it; HTTP/2 must be agreed on (RFC 9113 section 3.2).
+        if is_http2 && stream.get_ref().1.alpn_protocol() != Some(protocol) {
+            return Err(OriginFailure::NoHttp2);
+        }
+        Ok(stream)
     }
 }
 

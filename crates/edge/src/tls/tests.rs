@@ -103,6 +103,7 @@ fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: boo
             cache_policy: CachePolicySource::Inline(CachePolicy::default()),
             origin_request_policy: None,
             response_headers_policy: None,
+            grpc: None,
         }],
         default_root_object: None,
         error_pages: ErrorPages::default(),

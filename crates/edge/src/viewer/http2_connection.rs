@@ -25,7 +25,6 @@ use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::http2_coalescing::Coalescing;
-use super::http2_guard::{Conduct, Guard, Http2Misconduct};
 use super::http2_head::{self, HeadFault};
 use super::http2_outgoing::{Outgoing, OutgoingRoom};
 use super::{
@@ -35,6 +34,7 @@ use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
+use crate::http2_guard::{Conduct, Guard, Http2Misconduct};
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX,
     HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_LARGE_HEADS_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME,

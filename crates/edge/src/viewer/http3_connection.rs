@@ -24,7 +24,6 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use super::http2_guard::Allowance;
 use super::http2_head::{self, HeadFault};
 use super::http3_body::{Http3Body, NoHead, RequestReader};
 use super::http3_head;
@@ -34,6 +33,7 @@ use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
+use crate::http2_guard::Allowance;
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND,
     HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, HTTP2_STREAM_WINDOW_BYTES, HTTP2_UNREAD_STREAMS_PATIENT,

@@ -4,7 +4,6 @@
 mod http1_connection;
 mod http2_coalescing;
 mod http2_connection;
-pub(crate) mod http2_guard;
 mod http2_head;
 mod http2_outgoing;
 mod http3_body;
@@ -23,7 +22,6 @@ use quinn::Connecting;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-pub(crate) use http2_guard::Http2Misconduct;
 pub(crate) use http3_connection::Http3Misconduct;
 pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use behavior::{EdgeError, HttpVersion, Scheme, TlsDescription, TlsHandshake};
+use behavior::{EdgeError, HttpVersion, Scheme, TlsDescription, TlsHandshake, is_grpc};
 use http1::{BodyFraming, KnownField, RequestError, RequestView, TargetForm};
 use proxy_protocol::Ends;
 use tokio::time::Instant;
@@ -107,6 +107,11 @@ impl<'a> ViewerRequest<'a> {
     /// them out there).
     pub(crate) fn takes_interim_responses(&self) -> bool {
         self.version >= HttpVersion::Http2
+    }
+
+    /// Whether it is a call of gRPC, which there is from HTTP/2 on.
+    pub(crate) fn speaks_grpc(&self) -> bool {
+        self.version >= HttpVersion::Http2 && self.head.value(KnownField::ContentType).is_some_and(is_grpc)
     }
 
     /// Whether the viewer would have this connection speak another protocol (RFC 9110 section 7.8).

@@ -204,6 +204,7 @@ impl Case {
                 .as_ref()
                 .map(|_| OriginRequestPolicySource::Id("P1".to_owned())),
             response_headers_policy: None,
+            grpc: None,
         };
         distribution.cache_behaviors = self.with_patterns(&default);
         let policy = self.origin_request_policy.clone().unwrap_or_default();

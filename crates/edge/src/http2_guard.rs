@@ -5,6 +5,8 @@
 //! reset them. The guard sees each frame's header as it passes, charges what costs more than it is worth,
 //! and reports the viewer that has spent its allowance.
 //!
+//! Origins that speak HTTP/2 are watched in the same way, but for resets: they can only reset what we began.
+//!
 //! It also lets one header block through at a time. HPACK unfolds a byte into kilobytes
 //! (CVE-2026-49975); so each head is written in its final form, or refused, before the next one is
 //! decoded, and however many arrive together, one of them at a time is large.
@@ -51,7 +53,7 @@ impl Http2Misconduct {
     }
 }
 
-/// How a viewer behaves on one connection: written by the guard, read by the connection's task.
+/// How the other end behaves on one connection: written by the guard, read by the connection's task.
 #[derive(Debug)]
 pub(crate) struct Conduct {
     /// Whether a header block has passed that nobody has looked at yet.
@@ -82,6 +84,16 @@ impl Conduct {
         }
     }
 
+    /// An origin's. It has no streams to reset but those that we begin.
+    pub(crate) fn of_origin(load: &Rc<Load>) -> Self {
+        Self { resets: Allowance::new(u32::MAX, u32::MAX), ..Self::new(load) }
+    }
+
+    /// A stream begins towards an origin, which will answer it.
+    pub(crate) fn stream_begins(&self) {
+        self.frames.earn(4);
+    }
+
     /// Reads on; the task that calls this is woken by [`condemn`](Self::condemn).
     pub(crate) fn resume(&self, context: &Context<'_>) {
         self.is_paused.set(false);
@@ -99,7 +111,7 @@ impl Conduct {
     }
 
     /// Ends the connection; what was found first counts.
-    pub(super) fn condemn(&self, misconduct: Http2Misconduct) {
+    pub(crate) fn condemn(&self, misconduct: Http2Misconduct) {
         if !self.is_over.replace(true) {
             self.misconduct.set(Some(misconduct));
             if let Some(task) = self.task.take() {
@@ -108,23 +120,28 @@ impl Conduct {
         }
     }
 
+    /// Whether the connection has been ended.
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.is_over.get()
+    }
+
     /// Until when what has begun to arrive must be complete.
     pub(crate) fn complete_by(&self) -> Option<Instant> {
         self.incomplete_since.get().map(|since| since + VIEWER_HEAD_TIME_MAX)
     }
 
     /// A stretch of a response goes out, which the viewer may acknowledge for stream and connection.
-    pub(super) fn response_data(&self) {
+    pub(crate) fn response_data(&self) {
         self.frames.earn(2);
     }
 
     /// Bytes of a body have been dealt with.
-    pub(super) fn body_taken(&self, bytes: usize) {
+    pub(crate) fn body_taken(&self, bytes: usize) {
         self.received.give_back(bytes);
     }
 
     /// No stream is left that could hold any.
-    pub(super) fn no_bodies(&self) {
+    pub(crate) fn no_bodies(&self) {
         self.received.clear();
     }
 
@@ -159,7 +176,7 @@ impl Conduct {
 
 /// Something that may be used up, and comes back with time.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
     most: u32,
     per_second: u32,
     left: Cell<u32>,
@@ -167,16 +184,16 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(most: u32, per_second: u32) -> Self {
+    pub(crate) fn new(most: u32, per_second: u32) -> Self {
         Self { most, per_second, left: Cell::new(most), filled_at: Cell::new(Instant::now()) }
     }
 
-    pub(super) fn earn(&self, amount: u32) {
+    pub(crate) fn earn(&self, amount: u32) {
         self.left.set(self.left.get().saturating_add(amount).min(self.most));
     }
 
     /// Whether there was enough. Looks at the clock only when there is not.
-    pub(super) fn spend(&self, amount: u32) -> bool {
+    pub(crate) fn spend(&self, amount: u32) -> bool {
         if self.left.get() < amount {
             self.fill();
         }
@@ -207,6 +224,11 @@ pub(crate) struct Guard<T> {
 impl<T: AsyncRead> Guard<T> {
     pub(crate) fn new(inner: T, conduct: Rc<Conduct>) -> Self {
         Self { inner: inner.take(0), frames: FrameReader::new(), conduct }
+    }
+
+    /// Of a connection to an origin, which begins with a frame and not with the preface.
+    pub(crate) fn towards_origin(inner: T, conduct: Rc<Conduct>) -> Self {
+        Self { frames: FrameReader::of_origin(), ..Self::new(inner, conduct) }
     }
 }
 
@@ -328,6 +350,10 @@ impl FrameReader {
         Self { awaited: Awaited::Preface(Self::PREFACE_BYTES), is_within_block: false }
     }
 
+    fn of_origin() -> Self {
+        Self { awaited: Awaited::Head([0; FrameHead::BYTES], 0), is_within_block: false }
+    }
+
     /// How many bytes end what is awaited; never 0.
     fn wanted(&self) -> usize {
         match self.awaited {
@@ -441,6 +467,26 @@ mod tests {
         }
         assert!(!conduct.is_paused());
         assert_eq!(conduct.take_misconduct(), None);
+    }
+
+    #[tokio::test]
+    async fn an_origins_connection_begins_with_a_frame_and_may_reset_what_we_began() {
+        let (head, body) = (frame(FrameHead::HEADERS, 4, b"abc"), frame(FrameHead::DATA, 1, b"x"));
+        let resets = frame(FrameHead::RST_STREAM, 0, &[0; 4]).repeat(HTTP2_RESETS_MAX as usize + 1);
+        let input = [head.clone(), body.clone(), resets.clone()].concat();
+        let conduct = Rc::new(Conduct::of_origin(&Rc::new(Load::new(usize::MAX))));
+        let mut guard = Guard::towards_origin(input.as_slice(), Rc::clone(&conduct));
+        assert_eq!(read(&mut guard).await, head);
+        conduct.resume(&Context::from_waker(Waker::noop()));
+        assert_eq!(read(&mut guard).await, [body, resets].concat());
+        assert_eq!((conduct.is_condemned(), conduct.take_misconduct()), (false, None));
+        let pings = frame(PING, 0, &[0; 8]).repeat((HTTP2_FRAMES_MAX + HTTP2_FRAMES_PER_SECOND) as usize);
+        let mut guard = Guard::towards_origin(pings.as_slice(), Rc::clone(&conduct));
+        read(&mut guard).await;
+        assert_eq!(
+            (conduct.is_condemned(), conduct.take_misconduct()),
+            (true, Some(Http2Misconduct::Frames))
+        );
     }
 
     async fn check(frames: &[Vec<u8>], expect: Option<Http2Misconduct>) {

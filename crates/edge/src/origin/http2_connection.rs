@@ -1,0 +1,200 @@
+//! A connection that speaks HTTP/2 to an origin, and the exchanges that share it.
+//!
+//! Frames, streams and flow control are the `h2` crate's. One task drives the connection: it watches what
+//! the origin sends as closely as what viewers send (`http2_guard`), asks it now and then whether it is
+//! still there, and ends the connection when it is not.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, Connection, SendRequest};
+use h2::{Ping, PingPong};
+use tokio::task::spawn_local;
+use tokio::time::Instant;
+
+use super::OriginFailure;
+use super::connection::Opening;
+use crate::alarm::{Alarm, TimedOut};
+use crate::http2_guard::{Conduct, Guard};
+use crate::limits::{
+    HTTP2_ERROR_RESETS_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX,
+    ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES, ORIGIN_HTTP2_PING_INTERVAL, ORIGIN_HTTP2_PONG_TIME_MAX,
+    ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX, ORIGIN_HTTP2_STREAM_WINDOW_BYTES, ORIGIN_HTTP2_STREAMS_MAX,
+};
+use crate::transport::Stream;
+
+/// A connection with room for exchanges.
+pub(super) struct Http2Connection {
+    sender: SendRequest<Bytes>,
+    shared: Rc<Shared>,
+}
+
+/// What a connection's task and its exchanges share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// What the origin does on it.
+    pub(super) conduct: Rc<Conduct>,
+    streams: Cell<usize>,
+    idle_since: Cell<Instant>,
+    /// Whether it is to get no further exchange: it has ended, the origin has said so, or there is a doubt.
+    is_retired: Cell<bool>,
+    /// How long it is kept without an exchange.
+    usable_for: Duration,
+}
+
+/// A connection's place for one exchange, for as long as that lasts.
+pub(super) struct Place {
+    pub(super) sender: SendRequest<Bytes>,
+    pub(super) shared: Rc<Shared>,
+    /// Whether the connection was there already.
+    pub(super) is_reused: bool,
+    /// What opening it took, if it was not.
+    pub(super) opening: Opening,
+}
+
+impl Http2Connection {
+    /// Begins HTTP/2 on a connection that has been opened for it. Nobody waits for the origin's part
+    /// (RFC 9113 section 3.4): what is wrong with it shows with the first response.
+    pub(super) async fn begin(
+        stream: Stream,
+        conduct: Conduct,
+        usable_for: Duration,
+    ) -> Result<Self, OriginFailure> {
+        let conduct = Rc::new(conduct);
+        let guard = Guard::towards_origin(stream, Rc::clone(&conduct));
+        let (sender, connection) = builder().handshake(guard).await.map_err(OriginFailure::Http2)?;
+        let shared = Rc::new(Shared {
+            conduct,
+            streams: Cell::new(0),
+            idle_since: Cell::new(Instant::now()),
+            is_retired: Cell::new(false),
+            usable_for,
+        });
+        let of_task = Rc::clone(&shared);
+        spawn_local(async move {
+            drive(connection, &of_task).await;
+            of_task.retire();
+        });
+        Ok(Self { sender, shared })
+    }
+
+    /// A place for another exchange, if the origin and we let it have one more.
+    pub(super) fn place(&self, is_reused: bool) -> Option<Place> {
+        let most = ORIGIN_HTTP2_STREAMS_MAX.min(self.sender.current_max_send_streams());
+        let shared = &self.shared;
+        if shared.is_retired.get() || shared.streams.get() >= most {
+            return None;
+        }
+        shared.streams.set(shared.streams.get() + 1);
+        shared.conduct.stream_begins();
+        let (sender, shared) = (self.sender.clone(), Rc::clone(shared));
+        Some(Place { sender, shared, is_reused, opening: Opening::default() })
+    }
+
+    /// Whether it is worth keeping; exchanges that it has go on in any case.
+    pub(super) fn is_kept(&self) -> bool {
+        let shared = &self.shared;
+        let is_idle = shared.streams.get() == 0;
+        !shared.is_retired.get() && !(is_idle && shared.idle_since.get().elapsed() >= shared.usable_for)
+    }
+}
+
+impl Shared {
+    /// Lets no further exchange begin.
+    pub(super) fn retire(&self) {
+        self.is_retired.set(true);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let left = self.shared.streams.get() - 1;
+        self.shared.streams.set(left);
+        self.shared.idle_since.set(Instant::now());
+        if left == 0 {
+            self.shared.conduct.no_bodies();
+        }
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .enable_push(false)
+        .initial_window_size(ORIGIN_HTTP2_STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES)
+        .initial_max_send_streams(ORIGIN_HTTP2_STREAMS_MAX)
+        .max_header_list_size(HTTP2_HEADER_LIST_BYTES_MAX)
+        .max_send_buffer_size(ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX)
+        .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(Some(HTTP2_ERROR_RESETS_MAX))
+        .reset_stream_duration(HTTP2_RESET_STREAM_TIME);
+    builder
+}
+
+/// Works for the connection until it ends.
+async fn drive(mut connection: Connection<Guard<Stream>, Bytes>, shared: &Shared) {
+    // None only when somebody has taken it before.
+    let Some(mut ping_pong) = connection.ping_pong() else { return };
+    let mut alarm = Alarm::new();
+    let (next_ping, pong_by) = (Cell::new(Instant::now() + ORIGIN_HTTP2_PING_INTERVAL), Cell::new(None));
+    loop {
+        let working = poll_fn(|context| {
+            if pong_by.get().is_some() && has_pong(&mut ping_pong, context) {
+                pong_by.set(None);
+                next_ping.set(Instant::now() + ORIGIN_HTTP2_PING_INTERVAL);
+            }
+            poll_connection(&mut connection, &shared.conduct, context)
+        });
+        let deadline = || pong_by.get().unwrap_or_else(|| next_ping.get());
+        match alarm.until_moving(deadline, working).await {
+            Ok(Ok(())) => return,
+            Ok(Err(Ending::Error(error))) => {
+                return tracing::debug!(%error, "An HTTP/2 connection to an origin ended");
+            }
+            Ok(Err(Ending::Misconduct(what))) => {
+                return tracing::warn!(what, "An HTTP/2 connection to an origin is ended");
+            }
+            Err(TimedOut) if pong_by.get().is_some() => {
+                return tracing::warn!("An origin does not answer on its HTTP/2 connection any more");
+            }
+            Err(TimedOut) => {
+                // It fails only while another one is under way, of which there is none.
+                let _ = ping_pong.send_ping(Ping::opaque());
+                pong_by.set(Some(Instant::now() + ORIGIN_HTTP2_PONG_TIME_MAX));
+            }
+        }
+    }
+}
+
+/// Why a connection ended before its time.
+enum Ending {
+    Error(h2::Error),
+    Misconduct(&'static str),
+}
+
+fn has_pong(ping_pong: &mut PingPong, context: &mut Context<'_>) -> bool {
+    ping_pong.poll_pong(context).is_ready()
+}
+
+fn poll_connection(
+    connection: &mut Connection<Guard<Stream>, Bytes>,
+    conduct: &Conduct,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), Ending>> {
+    conduct.resume(context);
+    let polled = Pin::new(connection).poll(context).map_err(Ending::Error);
+    if let Some(misconduct) = conduct.take_misconduct() {
+        return Poll::Ready(Err(Ending::Misconduct(misconduct.as_str())));
+    }
+    if polled.is_pending() && conduct.is_paused() {
+        // A head has arrived. Whoever waits for it takes it before the next one is unfolded.
+        context.waker().wake_by_ref();
+    }
+    polled
+}
