@@ -167,6 +167,7 @@ mod tests {
                 cache_policy: CachePolicySource::Id("disabled".into()),
                 origin_request_policy: Some(OriginRequestPolicySource::Id("all".into())),
                 response_headers_policy: None,
+                grpc: None,
             }],
             default_root_object: None,
             error_pages: ErrorPages::default(),
