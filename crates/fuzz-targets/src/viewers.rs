@@ -130,7 +130,8 @@ fn check_passage(passage: &Passage, bytes: &[u8]) {
     if passage.misconduct.is_some() {
         let blocks: Vec<usize> = blocks.take(passage.stops.len()).collect();
         assert_eq!(passage.stops, blocks);
-        assert!(frames.len() > HARMLESS_FRAMES, "{} frames are a flood", frames.len());
+        // Its last frame is charged for its head, be it not whole.
+        assert!(frames.len() >= HARMLESS_FRAMES, "{} frames are a flood", frames.len());
     } else {
         assert_eq!(passage.stops, blocks.collect::<Vec<_>>());
         assert_eq!(passage.passed.len(), bytes.len(), "it keeps bytes back");
