@@ -12,7 +12,7 @@ use edge_config::CountryCode;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::geo_database::GeoDatabase;
-use crate::http2_guard::{Conduct, Guard};
+use crate::http2_guard::{Conduct, Guard, Http2Misconduct};
 use crate::load::Load;
 use crate::tls::Fingerprints;
 use crate::tls::client_hello::ClientHello;
@@ -81,7 +81,7 @@ pub fn http2_passage(bytes: &[u8], pieces: &[usize]) -> Passage {
             break;
         }
     }
-    passage.misconduct = conduct.take_misconduct().map(|misconduct| misconduct.as_str());
+    passage.misconduct = conduct.take_misconduct().map(Http2Misconduct::as_str);
     passage.owes_the_rest = conduct.complete_by().is_some();
     passage
 }

@@ -40,7 +40,7 @@ impl QuicTls {
     pub(crate) fn new(tls: &ViewerTls) -> Result<Self, TlsSetupError> {
         let any = Arc::clone(&tls.suffix.of(Terms::OF_NOBODY.policy).http3);
         let unusable = |what: &str| TlsSetupError::Configuration(rustls::Error::General(what.to_owned()));
-        let initial_suite = TLS13_AES_128_GCM_SHA256.tls13().and_then(|suite| suite.quic_suite());
+        let initial_suite = TLS13_AES_128_GCM_SHA256.tls13().and_then(rustls::Tls13CipherSuite::quic_suite);
         let initial_suite = initial_suite.ok_or_else(|| unusable("no cipher suite for QUIC"))?;
         let initial = QuicServerConfig::with_initial(any, initial_suite)
             .map_err(|error| unusable(&error.to_string()))?;

@@ -196,6 +196,16 @@ impl Streams {
         }
     }
 
+    /// RFC 9114 section 6.2.1, RFC 9204 section 4.2: there is one of each.
+    fn begin_critical(&self, kind: StreamKind) -> Result<(), ErrorCode> {
+        let mut critical = self.critical.borrow_mut();
+        if critical.contains(&kind) {
+            return Err(ErrorCode::StreamCreationError);
+        }
+        critical.push(kind);
+        Ok(())
+    }
+
     /// Who sends the request that begins now. A viewer that has moved counts as one of its new address.
     fn peer(&self) -> Option<Rc<Peer>> {
         let address = self.connection.remote_address();
@@ -307,10 +317,9 @@ impl Http3Connection<'_> {
                     let streams = Rc::clone(&self.streams);
                     spawn_local(async move { read_stream(&streams, stream).await });
                 }
-                Ok(Event::Drain) => self.close().await,
                 Ok(Event::Ended) => return,
                 Err(_) if streams.are_closing.get() => return close(&self.connection, ErrorCode::NoError),
-                Err(_) => self.close().await,
+                Ok(Event::Drain) | Err(_) => self.close().await,
             }
         }
     }
@@ -411,12 +420,7 @@ async fn follow_stream(streams: &Streams, stream: &mut RecvStream) -> Result<(),
         StreamKind::Push => return Err(ErrorCode::StreamCreationError),
         StreamKind::Control | StreamKind::Encoder | StreamKind::Decoder => {}
     }
-    let mut critical = streams.critical.borrow_mut();
-    if critical.contains(&kind) {
-        return Err(ErrorCode::StreamCreationError);
-    }
-    critical.push(kind);
-    drop(critical);
+    streams.begin_critical(kind)?;
     let (mut control, mut encoder, mut decoder) =
         (ControlStream::default(), EncoderStream::default(), DecoderStream::default());
     let mut read = |bytes: &[u8]| match kind {

@@ -74,7 +74,9 @@ impl Sending {
                 section.status(100);
                 Ok(())
             });
-            frame.iter().for_each(|frame| self.inform(frame));
+            if let Ok(frame) = frame {
+                self.inform(&frame);
+            }
         }
     }
 
