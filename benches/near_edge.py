@@ -3,10 +3,10 @@
     target/release/mantlet must be built; as root, on Linux:
     sudo tests/e2e/.venv/bin/python benches/near_edge.py [--rounds 20]
 
-Viewer, edge and origin have a network namespace each. Between them are TUN devices whose packets wait in this
-program: 10 ms there and back between viewer and edge, 150 ms between edge and origin. (netem would do the same, and
-many kernels have none.) The physical minimum is made of round-trip times that are measured in the same run, by
-connecting with TCP: what the delays cost beyond their nominal time is not the edge's.
+Viewer, edge and origin have a network namespace each. Between them are TUN devices whose packets wait in
+this program: 10 ms there and back between viewer and edge, 150 ms between edge and origin. (netem would do
+the same, and many kernels have none.) The physical minimum is made of round-trip times that are measured in
+the same run, by connecting with TCP: what the delays cost beyond their nominal time is not the edge's.
 """
 
 import argparse
@@ -125,7 +125,8 @@ def lay_out():
 def serve_origin(context):
     """An HTTPS origin that keeps its connections, a thread for each."""
     listener = socket.create_server((ORIGIN, ORIGIN_PORT), backlog=64)
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (len(BODY), BODY)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
+    answer = head % len(BODY) + BODY
 
     def serve(sock):
         with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as connection:
