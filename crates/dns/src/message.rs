@@ -385,6 +385,7 @@ mod tests {
         Reply::Answer(Answer::Addresses { addresses, ttl })
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "the calls read better so")]
     fn check(message: &[u8], expect: Result<Reply, ReplyError>) {
         assert_eq!(question().read_reply(message), expect, "{}", message.escape_ascii());
     }

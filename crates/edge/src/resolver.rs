@@ -356,6 +356,7 @@ mod tests {
         Ipv4Addr::new(10, 0, 0, last).into()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands where failures stand, too")]
     fn found(last: u8) -> Result<Found, LookupFailure> {
         Ok(Found { ips: vec![v4(last)], ttl: TTL })
     }

@@ -113,10 +113,10 @@ mod tests {
             }
             proxy.shutdown().await.unwrap();
         };
-        let (read, ()) = tokio::join!(read_ends(&mut stream, real), sending);
+        let (ends, ()) = tokio::join!(read_ends(&mut stream, real), sending);
         let mut rest = Vec::new();
         let _reset = stream.read_to_end(&mut rest).await;
-        (read.map_err(|fault| fault.to_string()), rest)
+        (ends.map_err(|fault| fault.to_string()), rest)
     }
 
     #[tokio::test]

@@ -212,7 +212,7 @@ mod tests {
     fn what_is_out_of_place_breaks_the_connection() {
         let unexpected = Err(StreamFault::Connection(ErrorCode::FrameUnexpected));
         let (head, data) = (frame(FrameKind::Headers, b"h"), frame(FrameKind::Data, b"d"));
-        check(&[data.clone()], unexpected);
+        check(std::slice::from_ref(&data), unexpected);
         check(&[head.clone(), head.clone(), data], unexpected);
         check(&[head.clone(), head.clone(), head.clone()], unexpected);
         for kind in [

@@ -10,7 +10,7 @@ pub(super) const SUFFIX: &str = "bench.localhost";
 
 /// A certificate and its key, in the forms in which the proxies want them.
 pub(super) struct Certificate {
-    pub(super) certificate: PathBuf,
+    pub(super) chain: PathBuf,
     pub(super) key: PathBuf,
     /// Both in one file.
     pub(super) combined: PathBuf,
@@ -37,6 +37,6 @@ impl Certificate {
         );
         let combined = at("combined.pem");
         std::fs::write(&combined, [std::fs::read(&certificate)?, std::fs::read(&key)?].concat())?;
-        Ok(Self { certificate, key, combined })
+        Ok(Self { chain: certificate, key, combined })
     }
 }

@@ -121,7 +121,7 @@ fn per_request(proxy: &Proxy, connections: &mut [Connection], requests: &[String
         ask_in_turn(connections, &mut requests, at_once)?;
         asked += at_once;
     }
-    Micros::per_request(cpu_time(proxy.id())? - before, asked)
+    Micros::per_request(cpu_time(proxy.id())?.saturating_sub(before), asked)
 }
 
 fn ask_in_turn<'r>(

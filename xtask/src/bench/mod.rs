@@ -149,7 +149,7 @@ fn measure(workload: Workload, proxies: &Proxies, flags: &BenchFlags) -> Result<
 fn turn(workload: Workload, proxy: &Proxy, time: Duration) -> Result<Micros> {
     let before = cpu_time(proxy.id())?;
     let requests = workload.load(proxy, time)?;
-    let spent = cpu_time(proxy.id())? - before;
+    let spent = cpu_time(proxy.id())?.saturating_sub(before);
     Micros::per_request(spent, requests)
 }
 

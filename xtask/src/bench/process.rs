@@ -124,6 +124,7 @@ impl Drop for Process {
 }
 
 /// Waits until `found` finds something.
+#[expect(clippy::disallowed_methods, reason = "this is what waits for a condition, with a deadline")]
 pub(super) fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> Result<T> {
     let begun_at = Instant::now();
     while begun_at.elapsed() < PATIENCE {

@@ -48,21 +48,15 @@ impl Proxy {
     ) -> Result<Self> {
         let (http, https) = (free_address()?, free_address()?);
         let pem = |path: &Path| path.display().to_string();
-        let (configuration, arguments) = match name {
-            NGINX => {
-                let (pid, error_log) = (directory.join("nginx.pid"), directory.join("nginx-error.log"));
-                let files =
-                    [&certificate.certificate, &certificate.key, &pid, &error_log].map(|path| pem(path));
-                (nginx_configuration(http, https, origin, &files), vec!["-c".to_owned()])
-            }
-            _ => {
-                let tuning = if name == HAPROXY { "" } else { "tune.bufsize 65536" };
-                let combined = pem(&certificate.combined);
-                (
-                    haproxy_configuration(http, https, origin, &combined, tuning),
-                    vec!["-db".to_owned(), "-f".to_owned()],
-                )
-            }
+        let (configuration, arguments) = if name == NGINX {
+            let (pid, error_log) = (directory.join("nginx.pid"), directory.join("nginx-error.log"));
+            let files = [&certificate.chain, &certificate.key, &pid, &error_log].map(|path| pem(path));
+            (nginx_configuration(http, https, origin, &files), vec!["-c".to_owned()])
+        } else {
+            let tuning = if name == HAPROXY { "" } else { "tune.bufsize 65536" };
+            let combined = pem(&certificate.combined);
+            let configuration = haproxy_configuration(http, https, origin, &combined, tuning);
+            (configuration, vec!["-db".to_owned(), "-f".to_owned()])
         };
         let file = directory.join(format!("{name}.conf"));
         std::fs::write(&file, configuration)?;
@@ -96,7 +90,7 @@ impl Proxy {
         for (flag, file) in [
             ("--data-dir", &data_dir.join("data")),
             ("--quotas", &quotas),
-            ("--suffix-certificate", &certificate.certificate),
+            ("--suffix-certificate", &certificate.chain),
             ("--suffix-key", &certificate.key),
         ] {
             arguments.extend([flag.to_owned(), path(file)]);

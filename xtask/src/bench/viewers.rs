@@ -28,7 +28,7 @@ pub(super) struct Waiting {
 
 impl Waiting {
     pub(super) fn open(url: &str, host: &str, connections: u32) -> Result<Self> {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         // The first requests leave at once, the next ones in an hour.
         let script = format!(
             "local asked = 0\nfunction delay()\n  asked = asked + 1\n  \

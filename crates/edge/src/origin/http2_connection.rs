@@ -100,7 +100,8 @@ impl Http2Connection {
     pub(super) fn is_kept(&self) -> bool {
         let shared = &self.shared;
         let is_idle = shared.streams.get() == 0;
-        !shared.is_retired.get() && !(is_idle && shared.idle_since.get().elapsed() >= shared.usable_for)
+        let is_idle_for_too_long = is_idle && shared.idle_since.get().elapsed() >= shared.usable_for;
+        !shared.is_retired.get() && !is_idle_for_too_long
     }
 }
 

@@ -16,7 +16,7 @@ use edge_config::GrpcTransport;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::response::Parts;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, INTERIM_RESPONSES_MAX};
 use tokio::time::Instant;
 
@@ -368,7 +368,7 @@ impl Http2Attempt<'_, '_, '_> {
                 }
             })
             .map_err(OriginFailure::Unwritable)?;
-        let content_type = head.headers.get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+        let content_type = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         transcript.grpc_responds(status, content_type, length, asked_at, &self.exchange.origin.id);
         Ok(())
     }

@@ -197,7 +197,9 @@ mod tests {
                 .unwrap();
         }
         let expected = |thread| threads.iter().filter(|other| **other == thread).count();
-        tokio::join!(gather(&sockets[0], expected(0)), gather(&sockets[1], expected(1)))
+        let (first, second) = (gather(&sockets[0], expected(0)), gather(&sockets[1], expected(1)));
+        // Boxed for the sake of their buffers.
+        tokio::join!(Box::pin(first), Box::pin(second))
     }
 
     /// The last bytes of so many packets.

@@ -637,7 +637,6 @@ mod tests {
     #[tokio::test]
     async fn short_names_are_searched_and_failures_keep_from_saying_that_there_is_nothing() {
         let server = TestServer::start(|name, _| match name {
-            "api.first.test" | "api" => Act::Code(3),
             "api.second.test" => Act::Addresses(&[1], 60),
             "other.first.test" => Act::Code(2),
             _ => Act::Code(3),

@@ -110,7 +110,9 @@ mod tests {
     fn rewritten(fields: &[(&str, &str)]) -> Result<String, HeadFault> {
         let mut section = Vec::new();
         let mut writer = FieldSectionWriter::begin(&mut section);
-        fields.iter().for_each(|(name, value)| writer.field(name.as_bytes(), &[value.as_bytes()]));
+        for (name, value) in fields {
+            writer.field(name.as_bytes(), &[value.as_bytes()]);
+        }
         let section = FieldSection::decode(&section, SECTION_FIELDS_MAX, 10_000).unwrap();
         let mut out = Buffer::small();
         http2_head::rewrite(&parts(&section)?, behavior::Scheme::Https, &mut out)?;
@@ -134,10 +136,9 @@ mod tests {
 
     #[test]
     fn pseudo_header_fields_come_first_and_once_and_all() {
-        for left_out in 0..GET.len() {
-            let fields: Vec<_> = GET.iter().enumerate().filter(|(index, _)| *index != left_out).collect();
-            check_malformed(&fields.into_iter().map(|(_, field)| *field).collect::<Vec<_>>());
-            check_malformed(&[&GET[..], &[GET[left_out]]].concat());
+        for left_out in GET {
+            check_malformed(&GET.into_iter().filter(|field| *field != left_out).collect::<Vec<_>>());
+            check_malformed(&[&GET[..], &[left_out]].concat());
         }
         check_malformed(&[&GET[..3], &[("x-a", "1")], &GET[3..]].concat());
         check_malformed(&[&GET[..], &[(":protocol", "websocket")]].concat());

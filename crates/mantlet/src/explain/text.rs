@@ -58,7 +58,7 @@ pub(super) fn of(report: &Report) -> String {
 
 fn tls(page: &mut Page, offered: &TlsReport) {
     let certificate =
-        offered.certificate.as_ref().map_or("that of the domain suffix".to_owned(), |id| id.clone());
+        offered.certificate.as_ref().map_or("that of the domain suffix".to_owned(), Clone::clone);
     let name = offered.server_name.as_deref().unwrap_or("no name");
     page.line("TLS", format_args!("for {name}: certificate {certificate}; {}", offered.protocols.join(", ")));
     page.line(
