@@ -410,7 +410,7 @@ mod tests {
             let json = line(&record, AccessLogFormat::Json, true);
             prop_assert_eq!(json.matches('\n').count(), 1);
             let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
-            prop_assert_eq!(object.len(), 39);
+            prop_assert_eq!(object.len(), 40);
         }
     }
 }

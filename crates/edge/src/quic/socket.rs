@@ -196,25 +196,26 @@ mod tests {
                 .send_to(&[&[0x40], &id[..], &[number]].concat(), sockets[0].local_addr().unwrap())
                 .unwrap();
         }
-        let expected = |thread| threads.iter().filter(|other| **other == thread).count();
-        let (first, second) = (gather(&sockets[0], expected(0)), gather(&sockets[1], expected(1)));
-        // Boxed for the sake of their buffers.
-        tokio::join!(Box::pin(first), Box::pin(second))
+        // Both read on until all is there: what is for the second comes to it by the first.
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        std::future::poll_fn(|context| {
+            while gather(&sockets[0], context, &mut first) | gather(&sockets[1], context, &mut second) {}
+            if first.len() + second.len() < threads.len() { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+        (first, second)
     }
 
-    /// The last bytes of so many packets.
-    async fn gather(socket: &ThreadSocket, count: usize) -> Vec<u8> {
-        let mut gathered = Vec::new();
-        while gathered.len() < count {
-            let mut bytes = [[0; 2048]; 4];
-            let mut buffers = bytes.each_mut().map(|bytes| IoSliceMut::new(bytes));
-            let mut metas = [RecvMeta::default(); 4];
-            let got = std::future::poll_fn(|context| socket.poll_recv(context, &mut buffers, &mut metas));
-            for index in 0..got.await.unwrap() {
-                gathered.push(buffers[index][metas[index].len - 1]);
-            }
+    /// Takes the last bytes of the packets that are there; tells whether there were any.
+    fn gather(socket: &ThreadSocket, context: &mut Context<'_>, gathered: &mut Vec<u8>) -> bool {
+        let mut bytes = [[0; 2048]; 4];
+        let mut buffers = bytes.each_mut().map(|bytes| IoSliceMut::new(bytes));
+        let mut metas = [RecvMeta::default(); 4];
+        let Poll::Ready(got) = socket.poll_recv(context, &mut buffers, &mut metas) else { return false };
+        for index in 0..got.unwrap() {
+            gathered.push(buffers[index][metas[index].len - 1]);
         }
-        gathered
+        true
     }
 
     #[tokio::test]
