@@ -27,6 +27,7 @@ use tokio_rustls::server::TlsStream;
 use super::http2_coalescing::Coalescing;
 use super::http2_head::{self, HeadFault};
 use super::http2_outgoing::{Outgoing, OutgoingRoom};
+use super::unread::UnreadStreams;
 use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
 };
@@ -39,8 +40,7 @@ use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX,
     HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_LARGE_HEADS_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME,
     HTTP2_RESET_STREAMS_MAX, HTTP2_SEND_BUFFER_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
-    HTTP2_UNREAD_STREAMS_PATIENT, HURRIED_TIME_MAX, SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX,
-    VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
+    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::load::Held;
 use crate::metrics::Shed;
@@ -102,7 +102,7 @@ struct Streams {
     open: Cell<usize>,
     idle_since: Cell<Instant>,
     /// How many wait for the viewer to read, or for others to end that have large heads.
-    unread: Cell<usize>,
+    unread: UnreadStreams,
     /// Whether no others may begin.
     are_closing: Cell<bool>,
     /// When the connection ends, whatever is left.
@@ -118,7 +118,7 @@ impl Streams {
             large_heads: Semaphore::new(HTTP2_LARGE_HEADS_MAX),
             open: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
-            unread: Cell::new(0),
+            unread: UnreadStreams::default(),
             are_closing: Cell::new(false),
             end_by: Cell::new(None),
         }
@@ -153,12 +153,7 @@ impl Streams {
 
     /// How long a stream may wait for the viewer to read.
     fn write_patience(&self) -> Duration {
-        let usual = self.peer.patience(VIEWER_WRITE_TIME_MAX);
-        if self.has_many_unread() { usual.min(HURRIED_TIME_MAX) } else { usual }
-    }
-
-    fn has_many_unread(&self) -> bool {
-        self.unread.get() > HTTP2_UNREAD_STREAMS_PATIENT
+        self.unread.patience(self.peer.patience(VIEWER_WRITE_TIME_MAX))
     }
 }
 
@@ -180,22 +175,6 @@ impl Drop for OpenStream {
         if left == 0 {
             self.0.conduct.no_bodies();
         }
-    }
-}
-
-/// A stream that waits for the viewer to read.
-struct UnreadStream<'s>(&'s Streams);
-
-impl<'s> UnreadStream<'s> {
-    fn new(streams: &'s Streams) -> Self {
-        streams.unread.set(streams.unread.get() + 1);
-        Self(streams)
-    }
-}
-
-impl Drop for UnreadStream<'_> {
-    fn drop(&mut self) {
-        self.0.unread.set(self.0.unread.get() - 1);
     }
 }
 
@@ -326,7 +305,7 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
     let written = match head {
         Head::Written(written) => written,
         Head::Large(parts) => {
-            let _waits = UnreadStream::new(streams);
+            let _waits = streams.unread.wait();
             turn = streams.large_heads.acquire().await.ok();
             streams.write_head(&parts, &stream)
         }
@@ -605,26 +584,9 @@ impl ResponseWriter for Http2Response<'_> {
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
         let streams = self.streams;
-        let mut unread = None;
-        let mut sending = pin!(self.send(part, is_last));
-        let sending = poll_fn(|context| {
-            let polled = sending.as_mut().poll(context);
-            if polled.is_pending() {
-                unread.get_or_insert_with(|| UnreadStream::new(streams));
-            }
-            polled
-        });
-        match alarm.as_patient_as(|| streams.write_patience(), sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ViewerFault::Left),
-            Err(_) => {
-                // So many at once are no accident, and each would be followed by another.
-                if streams.has_many_unread() {
-                    streams.conduct.condemn(Http2Misconduct::Unread);
-                }
-                Err(ViewerFault::ReadsTooSlowly)
-            }
-        }
+        let sending = pin!(self.send(part, is_last));
+        let condemn = || streams.conduct.condemn(Http2Misconduct::Unread);
+        streams.unread.send(alarm, || streams.write_patience(), sending, condemn).await
     }
 
     async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault> {

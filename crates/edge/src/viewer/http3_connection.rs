@@ -28,6 +28,7 @@ use super::http2_head::{self, HeadFault};
 use super::http3_body::{Http3Body, NoHead, RequestReader};
 use super::http3_head;
 use super::http3_response::{Http3Response, Sending};
+use super::unread::UnreadStreams;
 use super::{Peer, ViewerRequest};
 use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
@@ -36,9 +37,8 @@ use crate::failure::Failure;
 use crate::http2_guard::Allowance;
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND,
-    HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, HTTP2_STREAM_WINDOW_BYTES, HTTP2_UNREAD_STREAMS_PATIENT,
-    HTTP3_OUTGOING_BYTES_MAX, HURRIED_TIME_MAX, SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX,
-    VIEWER_WRITE_TIME_MAX,
+    HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, HTTP2_STREAM_WINDOW_BYTES, HTTP3_OUTGOING_BYTES_MAX,
+    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::load::Held;
 use crate::metrics::Shed;
@@ -127,7 +127,7 @@ pub(super) struct Streams {
     open: Cell<usize>,
     idle_since: Cell<Instant>,
     /// How many wait for the viewer to read.
-    unread: Cell<usize>,
+    pub(super) unread: UnreadStreams,
     /// Whether no others may begin.
     are_closing: Cell<bool>,
 }
@@ -145,7 +145,7 @@ impl Streams {
             outgoing: Reserve::new(Held::new(&thread.load), HTTP3_OUTGOING_BYTES_MAX),
             open: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
-            unread: Cell::new(0),
+            unread: UnreadStreams::default(),
             are_closing: Cell::new(false),
         }
     }
@@ -228,12 +228,7 @@ impl Streams {
 
     /// How long a stream may wait for the viewer to read.
     pub(super) fn write_patience(&self) -> Duration {
-        let usual = self.peer.borrow().patience(VIEWER_WRITE_TIME_MAX);
-        if self.has_many_unread() { usual.min(HURRIED_TIME_MAX) } else { usual }
-    }
-
-    pub(super) fn has_many_unread(&self) -> bool {
-        self.unread.get() > HTTP2_UNREAD_STREAMS_PATIENT
+        self.unread.patience(self.peer.borrow().patience(VIEWER_WRITE_TIME_MAX))
     }
 }
 
@@ -287,22 +282,6 @@ impl Drop for OpenStream {
             self.0.incoming.clear();
             self.0.outgoing.clear();
         }
-    }
-}
-
-/// A stream that waits for the viewer to read.
-pub(super) struct UnreadStream<'s>(&'s Streams);
-
-impl<'s> UnreadStream<'s> {
-    pub(super) fn new(streams: &'s Streams) -> Self {
-        streams.unread.set(streams.unread.get() + 1);
-        Self(streams)
-    }
-}
-
-impl Drop for UnreadStream<'_> {
-    fn drop(&mut self) {
-        self.0.unread.set(self.0.unread.get() - 1);
     }
 }
 

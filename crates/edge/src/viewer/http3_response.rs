@@ -11,7 +11,7 @@ use http1::{WriteError, decimal};
 use http3::{ErrorCode, FieldSectionWriter, FrameKind, write_frame_head};
 use quinn::{SendStream, StoppedError, VarInt, WriteError as StreamError};
 
-use super::http3_connection::{Http3Misconduct, Reserve, Streams, UnreadStream};
+use super::http3_connection::{Http3Misconduct, Reserve, Streams};
 use super::{ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
@@ -166,26 +166,8 @@ impl<'s> Http3Response<'s> {
         sending: impl Future<Output = Result<(), StreamError>>,
     ) -> Result<(), ViewerFault> {
         let streams = self.streams;
-        let mut unread = None;
-        let mut sending = pin!(sending);
-        let sending = poll_fn(|context| {
-            let polled = sending.as_mut().poll(context);
-            if polled.is_pending() {
-                unread.get_or_insert_with(|| UnreadStream::new(streams));
-            }
-            polled
-        });
-        match alarm.as_patient_as(|| streams.write_patience(), sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ViewerFault::Left),
-            Err(_) => {
-                // So many at once are no accident, and each would be followed by another.
-                if streams.has_many_unread() {
-                    streams.end(Http3Misconduct::Unread, ErrorCode::ExcessiveLoad);
-                }
-                Err(ViewerFault::ReadsTooSlowly)
-            }
-        }
+        let condemn = || streams.end(Http3Misconduct::Unread, ErrorCode::ExcessiveLoad);
+        streams.unread.send(alarm, || streams.write_patience(), pin!(sending), condemn).await
     }
 }
 

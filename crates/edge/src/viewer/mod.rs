@@ -12,6 +12,7 @@ mod http3_head;
 mod http3_response;
 mod request;
 mod response;
+mod unread;
 
 use std::cell::Cell;
 use std::rc::Rc;
