@@ -40,6 +40,8 @@ from harness.tls import ThrowAwayCa
 from harness.viewer import connect
 from harness.waiting import wait_until
 
+pytestmark = pytest.mark.alone
+
 ATTACKER = "127.0.0.2"
 KIB, MIB = 1 << 10, 1 << 20
 CONNECTIONS = 16

@@ -38,15 +38,15 @@ IMPORTED = [
 def test_apply_change_import_destroy(mantlet, tmp_path):
     directory = tmp_path / "terraform"
     directory.mkdir()
-    terraform = Terraform(mantlet, directory, "keys_and_controls.tf", encoded_key=public_key(), **FIRST)
+    terraform = Terraform(mantlet, directory, keys_and_controls={"encoded_key": public_key(), **FIRST})
     terraform.apply()
     terraform.assert_nothing_to_change()
 
-    terraform.write_variables(**SECOND)
+    terraform.change("keys_and_controls", **SECOND)
     terraform.apply()
     terraform.assert_nothing_to_change()
 
-    terraform.reimport(IMPORTED)
+    terraform.reimport("keys_and_controls", IMPORTED)
     terraform.assert_nothing_to_change()
 
     terraform.destroy()

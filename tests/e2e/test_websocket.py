@@ -280,10 +280,16 @@ def test_f1_the_connection_is_not_used_again(front):
 LEFT_OUT = ["9.3.*", "9.4.*", "9.5.*", "9.6.*", "9.7.*", "9.8.*", "12.*", "13.*"]
 
 
+# Some cases give a peer a second to answer or to close, and judge it by that.
+@pytest.mark.alone
 def test_f1_the_verdicts_of_autobahns_cases_are_the_same_through_the_edge(mantlet):
     direct, *through_edge = asyncio.run(verdicts_direct_and_through_the_edge(mantlet))
     assert len(direct) > 200
-    assert through_edge == [direct, direct]
+    for verdicts in through_edge:
+        assert verdicts.keys() == direct.keys()
+        assert {
+            case: (found, direct[case]) for case, found in verdicts.items() if found != direct[case]
+        } == {}
 
 
 async def verdicts_direct_and_through_the_edge(mantlet):

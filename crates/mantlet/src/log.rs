@@ -2,19 +2,23 @@
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::command_line::{LogFlags, LogFormat};
 use crate::settings::UsageError;
 
 /// Logs from here on what `flags` ask for.
 pub(crate) fn start(flags: &LogFlags) -> Result<(), UsageError> {
-    let filter =
-        EnvFilter::try_new(&flags.log).map_err(|_| UsageError::MalformedLogFilter(flags.log.clone()))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
-    match flags.log_format {
-        LogFormat::Text => log.with_ansi(stderr().is_terminal()).with_target(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
+    let filter: Targets = flags.log.parse().map_err(|_| UsageError::MalformedLogFilter(flags.log.clone()))?;
+    let lines = fmt::layer().with_writer(stderr);
+    let lines = match flags.log_format {
+        LogFormat::Text => lines.with_ansi(stderr().is_terminal()).with_target(false).boxed(),
+        LogFormat::Json => lines.json().boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }

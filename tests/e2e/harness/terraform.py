@@ -25,18 +25,25 @@ PATIENCE = 240
 
 
 class Terraform:
-    """A directory of its own with a configuration, the provider's and its state."""
+    """A directory of its own with a configuration, the provider's and its state.
 
-    def __init__(self, mantlet, directory, configuration=None, **variables):
-        """`configuration` is one of ours; without it, the directory has its own."""
+    The configuration is what the directory holds already, and a module for each of ours that is named, with
+    its variables. Whoever has several does more with each start of the provider, which takes ten seconds of
+    processor time.
+    """
+
+    def __init__(self, mantlet, directory, **modules):
         self.program = shutil.which("terraform")
         if not self.program:
             pytest.skip("terraform is not installed")
         self.directory = Path(directory)
-        for name in ["provider.tf", configuration] if configuration else ["provider.tf"]:
-            shutil.copy(CONFIGURATIONS / name, self.directory)
-        self.variables = {"endpoint": mantlet.api_url, **variables}
-        self.write_variables()
+        shutil.copy(CONFIGURATIONS / "provider.tf", self.directory)
+        (self.directory / "terraform.tfvars.json").write_text(json.dumps({"endpoint": mantlet.api_url}))
+        for name in modules:
+            (self.directory / name).mkdir()
+            shutil.copy(CONFIGURATIONS / f"{name}.tf", self.directory / name)
+        self.modules = modules
+        self.write_modules()
         key, secret = mantlet.credentials
         self.environment = clean_environment(
             AWS_ACCESS_KEY_ID=key,
@@ -49,10 +56,19 @@ class Terraform:
         )
         self("init", "-input=false")
 
-    def write_variables(self, **changes):
-        """The variables of all commands from now on."""
-        self.variables |= changes
-        (self.directory / "terraform.tfvars.json").write_text(json.dumps(self.variables))
+    def change(self, module, **variables):
+        """The module's variables of all commands from now on."""
+        self.modules[module] |= variables
+        self.write_modules()
+
+    def write_modules(self):
+        root = {
+            "module": {
+                name: {"source": f"./{name}", **variables} for name, variables in self.modules.items()
+            },
+            "output": {name: {"value": f"${{module.{name}}}"} for name in self.modules},
+        }
+        (self.directory / "modules.tf.json").write_text(json.dumps(root))
 
     def __call__(self, *arguments, may_fail=False):
         done = subprocess.run(
@@ -78,21 +94,23 @@ class Terraform:
         plan = self("plan", "-detailed-exitcode", may_fail=True)
         assert plan.returncode == 0, plan.stdout + plan.stderr
 
-    def output(self, name):
-        return json.loads(self("output", "-json", name).stdout)
+    def output(self, module):
+        """All that the module puts out."""
+        return json.loads(self("output", "-json", module).stdout)
 
     def ids(self):
         """The id of everything in the state, by its address."""
         resources = json.loads(self("state", "pull").stdout)["resources"]
         return {
-            f"{one['type']}.{one['name']}": one["instances"][0]["attributes"]["id"]
+            f"{one['module']}.{one['type']}.{one['name']}": one["instances"][0]["attributes"]["id"]
             for one in resources
             if one["mode"] == "managed"
         }
 
-    def reimport(self, addresses):
-        """Forgets resources and finds them again by their ids, all with one start of the provider."""
+    def reimport(self, module, resources):
+        """Forgets a module's resources and finds them again by their ids, with one start of the provider."""
         ids = self.ids()
+        addresses = [f"module.{module}.{resource}" for resource in resources]
         self("state", "rm", *addresses)
         blocks = self.directory / "imports.tf"
         blocks.write_text("".join(f'import {{\n  to = {to}\n  id = "{ids[to]}"\n}}\n' for to in addresses))

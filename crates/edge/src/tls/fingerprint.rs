@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use md5::{Digest, Md5};
 
 use super::client_hello::ClientHello;
 
@@ -38,7 +37,7 @@ impl Fingerprints {
 
     /// Those of what a viewer began with.
     pub(super) fn of(hello: &ClientHello, carrier: Carrier) -> Self {
-        Self { ja3: hexadecimal(&Md5::digest(ja3_text(hello))), ja4: ja4(hello, carrier) }
+        Self { ja3: hexadecimal(&md5::compute(ja3_text(hello)).0), ja4: ja4(hello, carrier) }
     }
 }
 
