@@ -1,5 +1,7 @@
-"""gRPC through the edge: grpcio on both sides; origins and viewers by hand where one of them breaks rules."""
+"""gRPC through the edge: grpcio on both sides; origins and viewers by hand where one of them breaks rules
+or speaks HTTP/3, of which grpcio knows nothing."""
 
+import functools
 import struct
 import threading
 from concurrent import futures
@@ -11,6 +13,7 @@ import h2.events
 import h2.settings
 import pytest
 
+from harness import quic
 from harness.config import api_distribution, behavior, origin_at
 from harness.frames import DATA, GOAWAY, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame
 from harness.mantlet import Mantlet
@@ -110,10 +113,11 @@ def echo(authority):
     server.stop(None)
 
 
-def create(mantlet, port, tls=False, tags=(), **settings):
-    """A distribution that serves gRPC in front of a port of `localhost`."""
+def create(mantlet, port, tls=False, tags=(), name="localhost", version="http2", **settings):
+    """A distribution that serves gRPC in front of a port."""
     how = {"OriginProtocolPolicy": "https-only", "HTTPSPort": port} if tls else {"HTTPPort": port}
-    config = api_distribution(origin_at(80, "localhost", **(how | settings)), default=GRPC)
+    origin = origin_at(80, name, **(how | settings))
+    config = api_distribution(origin, default=GRPC, HttpVersion=version)
     client = mantlet.client()
     made = client.create_distribution_with_tags(
         DistributionConfigWithTags={
@@ -353,6 +357,111 @@ def test_a_call_that_is_too_large_is_told_so(shield, echo):
     assert said(answer)["grpc-status"] == RESOURCE_EXHAUSTED
 
 
+# Over HTTP/3 from the viewer, to the same origins.
+
+
+@pytest.fixture(scope="module", params=["tls", "clear"])
+def third(request, shield, echo):
+    how = {"tls": True} if request.param == "tls" else {"tags": H2C}
+    return create(shield, getattr(echo, request.param), version="http2and3", **how)
+
+
+def over_quic(viewer):
+    return quic.QuicViewer(viewer.mantlet.https, viewer.domain, viewer.mantlet.ca).connect()
+
+
+def quic_call(viewer, name, *fields):
+    pseudo = [(b":method", b"POST"), (b":scheme", b"https"), (b":path", (SERVICE + name).encode())]
+    call = [(name.encode(), value.encode()) for name, value in CALL]
+    return [*pseudo, (b":authority", viewer.host.encode()), *call, *fields]
+
+
+def framed(*messages):
+    return b"".join(b"\0" + struct.pack(">I", len(message)) + message for message in messages)
+
+
+CALLS_OVER_HTTP3 = {
+    "Unary": ([b"one"], [b"one"]),
+    "ServerStream": ([b"3"], [b"0", b"1", b"2"]),
+    "ClientStream": ([b"a", b"b", b"c"], [b"abc"]),
+    "Duplex": ([b"a", b"b"], [b"a", b"b"]),
+}
+
+
+@pytest.mark.parametrize("name", CALLS_OVER_HTTP3)
+def test_f2_all_four_kinds_of_calls_over_http3(third, name):
+    sent, expected = CALLS_OVER_HTTP3[name]
+    with over_quic(third) as viewer:
+        answer = viewer.read_answer(viewer.send_request(quic_call(third, name), framed(*sent)))
+    assert (answer.status, answer.body, answer.complete) == (200, framed(*expected), True)
+    assert (answer.fields.get("content-type"), answer.trailers.get("grpc-status")) == (
+        "application/grpc",
+        "0",
+    )
+
+
+def test_f2_both_directions_go_at_the_same_time_over_http3(third):
+    with over_quic(third) as viewer:
+        number = viewer.send_request(quic_call(third, "Duplex"), end=False)
+        received = viewer.stream(number).received
+        messages = [b"turn %d" % turn for turn in range(20)]
+        for message in messages:
+            viewer.send(number, quic.frame(quic.DATA, framed(message)))
+            viewer.pump_until(functools.partial(received.endswith, message))
+        viewer.send(number, b"", end=True)
+        answer = viewer.read_answer(number)
+    assert answer.body == framed(*messages)
+    assert answer.trailers.get("grpc-status") == "0"
+
+
+def test_f2_metadata_and_the_deadline_pass_over_http3(third, echo):
+    fields = [(b"grpc-timeout", b"30S"), (b"x-mine", b"1")]
+    with over_quic(third) as viewer:
+        answer = viewer.read_answer(viewer.send_request(quic_call(third, "Unary", *fields), framed(b"")))
+    assert (answer.fields.get("x-initial"), echo.metadata["x-mine"]) == ("1", "1")
+    assert answer.trailers.get("x-trailing-bin") == "AP8"
+    assert 20 < float(answer.trailers.get("x-remaining")) <= 30
+    assert echo.metadata["via"].startswith("3.0 ")
+
+
+def test_f2_a_status_passes_over_http3(third):
+    with over_quic(third) as viewer:
+        at_once = viewer.read_answer(viewer.send_request(quic_call(third, "Fail"), framed(b"")))
+        later = viewer.read_answer(viewer.send_request(quic_call(third, "FailLater"), framed(b"")))
+    assert said(at_once) == {"grpc-status": "5", "grpc-message": "not here: %C3%BC%25"}
+    trailers = later.trailers.get("grpc-status"), later.trailers.get("grpc-message")
+    assert (later.body, trailers) == (framed(b"first"), ("15", "lost"))
+
+
+def test_f2_cancelling_reaches_the_origin_over_http3(third, echo):
+    name = b"http3-%s" % third.domain.encode()
+    with over_quic(third) as viewer:
+        number = viewer.send_request(quic_call(third, "Wait"), framed(name))
+        viewer.pump_until(lambda: name in echo.ended)
+        viewer.reset(number)
+        viewer.quic.stop_stream(number, quic.REQUEST_CANCELLED)
+        viewer.pump_until(echo.ended[name].is_set)
+        # Others go on.
+        answer = viewer.read_answer(viewer.send_request(quic_call(third, "Unary"), framed(b"next")))
+    assert answer.body == framed(b"next")
+
+
+def test_an_origin_that_is_not_there_is_unavailable_over_http3(shield, closed_port):
+    made = create(shield, closed_port, tags=H2C, version="http2and3", ConnectionAttempts=1)
+    with over_quic(made) as viewer:
+        answer = viewer.read_answer(viewer.send_request(quic_call(made, "Unary"), framed(b"")))
+    assert (answer.status, answer.body, said(answer)["grpc-status"]) == (200, b"", UNAVAILABLE)
+    assert answer.request_id in said(answer)["grpc-message"]
+    assert detail(shield, answer) == "OriginConnectError"
+
+
+def test_a_call_that_is_too_large_is_told_so_over_http3(shield, echo):
+    made = create(shield, echo.clear, tags=[*H2C, ("mantlet:max-body", "10")], version="http2and3")
+    with over_quic(made) as viewer:
+        answer = viewer.read_answer(viewer.send_request(quic_call(made, "Unary"), framed(b"x" * 11)))
+    assert said(answer)["grpc-status"] == RESOURCE_EXHAUSTED
+
+
 # Origins that break rules. Each is spoken to in clear, by hand.
 
 
@@ -386,6 +495,7 @@ class Http2Origin:
         return stream
 
     def answer(self, stream, body=b"\0\0\0\0\0", status="0", fields=()):
+        """A message, and trailers."""
         self.h2.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc"), *fields])
         self.h2.send_data(stream, body)
         self.h2.send_headers(stream, [("grpc-status", status)], end_stream=True)
@@ -407,6 +517,21 @@ def after_request(misdeed):
         while True:
             origin.answer(stream)
             stream = origin.request()
+
+    return script
+
+
+def answering(calls):
+    """A script: notes each call's connection and head when it begins, and answers it when it ends."""
+
+    def script(connection):
+        origin = Http2Origin(connection)
+        while True:
+            event = origin.next((h2.events.RequestReceived, h2.events.StreamEnded))
+            if isinstance(event, h2.events.StreamEnded):
+                origin.answer(event.stream_id)
+            else:
+                calls.append((connection.number, dict(event.headers)))
 
     return script
 
@@ -519,6 +644,22 @@ def test_a_reset_in_the_middle_becomes_the_status_that_it_means(broken, code, st
     answer, result = outcome(viewer)
     assert (answer.body, answer.complete, said(answer)["grpc-status"]) == (b"\0\0\0\0\1x", True, status)
     assert result == "AbortedOrigin"
+
+
+def test_a_reset_in_the_middle_becomes_a_status_over_http3(broken):
+    def script(connection):
+        origin = Http2Origin(connection)
+        stream = origin.request()
+        origin.h2.send_headers(stream, [(":status", "200"), ("content-type", "application/grpc")])
+        origin.h2.send_data(stream, framed(b"x"))
+        origin.flush()
+        origin.raw(frame(RST_STREAM, 0, stream, struct.pack(">I", 0xB)))
+        connection.wait_for_close()
+
+    _, made = broken(script, version="http2and3")
+    with over_quic(made) as viewer:
+        answer = viewer.read_answer(viewer.send_request(quic_call(made, "Unary"), framed(b"")))
+    assert (answer.body, answer.complete, said(answer)["grpc-status"]) == (framed(b"x"), True, "8")
 
 
 def test_goaway_sends_the_next_call_to_another_connection(broken):
