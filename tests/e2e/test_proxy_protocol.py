@@ -10,12 +10,15 @@ import subprocess
 import pytest
 
 from harness.config import api_distribution, behavior, origin_at
-from harness.http1 import PeerClosed
+from harness.http1 import PeerClosed, Wire
 from harness.mantlet import Mantlet
+from harness.origin import always
 from harness.programs import need_program
+from harness.tls import ThrowAwayCa
 from harness.viewer import Http1Connection, Http2Connection, connect
 from harness.waiting import wait_until
 from test_access_log import AccessLog, metrics
+from test_grpc import CALL, GRPC, H2C, answering, said
 
 PROXY = "127.0.0.2"
 CONNECTIONS_MAX = 3
@@ -41,9 +44,15 @@ def binary(viewer="192.0.2.1", command=PROXIED, family=TCP4, tlvs=b""):
 
 
 @pytest.fixture(scope="module")
-def behind(tmp_path_factory):
+def authority(tmp_path_factory):
+    return ThrowAwayCa(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory, authority):
     """An edge that trusts the proxies at `PROXY`."""
     flags = ("--proxy-protocol-from", PROXY, "--address-connections-max", str(CONNECTIONS_MAX))
+    flags += ("--origin-ca", str(authority.path))
     with Mantlet(tmp_path_factory.mktemp("behind") / "data", *flags) as mantlet:
         yield mantlet
         assert mantlet.process.poll() is None, mantlet.log()
@@ -171,24 +180,28 @@ def test_caps_are_those_of_the_viewers_that_are_named(viewer):
 
 def read_ends(connection):
     """The viewer's address and what it connected to, from a header of version 2."""
-    wire = connection.wire
-    assert wire.take(14) == SIGNATURE + bytes([PROXIED, TCP4])
-    assert wire.take(2) == b"\0\x0c"
-    source, destination, source_port, destination_port = struct.unpack(">4s4sHH", wire.take(12))
+    # No byte more than it has: what comes behind it may be TLS.
+    header = connection.wire.socket.recv(28, socket.MSG_WAITALL)
+    assert header[:16] == SIGNATURE + bytes([PROXIED, TCP4]) + b"\0\x0c"
+    source, destination, source_port, destination_port = struct.unpack(">4s4sHH", header[16:])
     return (socket.inet_ntoa(source), source_port), (socket.inet_ntoa(destination), destination_port)
 
 
 class NamedOrigin:
-    """The script of an origin whose connections begin with a header; it answers every request."""
+    """The script of an origin whose connections begin with a header, and perhaps TLS behind it. Then comes
+    the script that is given, or one that answers every request."""
 
-    def __init__(self):
+    def __init__(self, script=None, tls=None):
         self.ends = []
+        self.script = script or always()
+        self.tls = tls
 
     def __call__(self, connection):
-        self.ends.append(read_ends(connection))
-        while True:
-            request = connection.read_request()
-            connection.answer(200, body=b"ok", method=request.method)
+        connection.ends = read_ends(connection)
+        self.ends.append(connection.ends)
+        if self.tls:
+            connection.wire = Wire(self.tls.wrap_socket(connection.wire.socket, server_side=True))
+        self.script(connection)
 
 
 @pytest.fixture
@@ -199,12 +212,17 @@ def named(behind, origins):
     return script, origin, named_viewer(behind, origin.port)
 
 
-def named_viewer(mantlet, port):
-    config = api_distribution(origin_at(port), default=behavior(ViewerProtocolPolicy="allow-all"))
-    tags = {"Items": [{"Key": "mantlet:proxy-protocol", "Value": "v2"}]}
+def named_viewer(mantlet, port, default=None, tls=False):
+    how = {"OriginProtocolPolicy": "https-only", "HTTPSPort": port} if tls else {}
+    origin = origin_at(port, "localhost" if tls else "127.0.0.1", **how)
+    default = default or behavior(ViewerProtocolPolicy="allow-all")
+    tags = [("mantlet:proxy-protocol", "v2"), *([] if tls else H2C)]
     client = mantlet.client()
     made = client.create_distribution_with_tags(
-        DistributionConfigWithTags={"DistributionConfig": config, "Tags": tags}
+        DistributionConfigWithTags={
+            "DistributionConfig": api_distribution(origin, default=default),
+            "Tags": {"Items": [{"Key": key, "Value": value} for key, value in tags]},
+        }
     )["Distribution"]
     mantlet.wait_until_deployed(made["Id"], client)
     return mantlet.viewer(made["DomainName"])
@@ -237,6 +255,50 @@ def test_streams_of_one_connection_name_the_same_viewer(named):
         assert [stream.read_answer().status for stream in streams] == [200] * 5
         address = connection.socket.getsockname()
     assert {source for source, _ in script.ends} == {address}
+
+
+def test_the_header_comes_before_tls_and_a_connection_over_tls_serves_no_other_viewer_either(
+    behind, origins, authority
+):
+    script = NamedOrigin(tls=authority.server_context("localhost"))
+    origin = origins(script)
+    viewer = named_viewer(behind, origin.port, tls=True)
+    addresses = []
+    for _ in range(2):
+        with viewer.http1() as connection:
+            addresses.append(connection.wire.socket.getsockname())
+            for _ in range(2):
+                assert connection.ask("GET", "/", viewer.with_host()).status == 200
+    assert script.ends == [(address, behind.https) for address in addresses]
+    assert [request.connection for request in origin.requests] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["in clear", "over TLS"])
+def test_calls_share_connections_that_name_their_viewers_connection_and_no_other(
+    behind, origins, authority, tls
+):
+    context = authority.server_context("localhost")
+    context.set_alpn_protocols(["h2"])
+    calls = []
+    origin = origins(NamedOrigin(answering(calls), context if tls else None))
+    origin.requests_may_end_early = True
+    viewer = named_viewer(behind, origin.port, GRPC, tls)
+    with viewer.http2() as first, viewer.http2() as second:
+        streams = []
+        for _ in range(5):
+            for connection in (first, second):
+                mine = ("x-port", connection.socket.getsockname()[1])
+                streams.append(connection.open("POST", "/", [*viewer.with_host(), *CALL, mine], end=False))
+        for stream in streams:
+            stream.send_body(b"\0\0\0\0\0", end=True)
+        assert [said(stream.read_answer()) for stream in streams] == [{"grpc-status": "0"}] * 10
+        addresses = {connection.socket.getsockname() for connection in (first, second)}
+    assert len(calls) == 10
+    assert {connection.ends[0] for connection in origin.connections} == addresses
+    assert len(origin.connections) == 2
+    for number, head in calls:
+        (_, port), _ = origin.connections[number].ends
+        assert head["x-port"] == str(port)
 
 
 # A real implementation on the other side.
