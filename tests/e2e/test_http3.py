@@ -10,7 +10,7 @@ import threading
 import pycurl
 import pytest
 
-from harness.config import api_distribution, behavior, origin_at
+from harness.config import api_distribution, behavior, counted, origin_at
 from harness.http1 import PeerClosed
 from harness.mantlet import Mantlet, command
 from harness.quic import (
@@ -56,6 +56,18 @@ def connected(mantlet, viewer, **options):
 def request(viewer, method=b"GET", path=b"/", *fields):
     pseudo = [(b":method", method), (b":scheme", b"https"), (b":path", path)]
     return [*pseudo, (b":authority", viewer.host.encode()), *fields]
+
+
+def origin_request_policy(mantlet, name, headers):
+    """The id of a policy that forwards everything, and these headers of CloudFront's own."""
+    config = {
+        "Name": name,
+        "HeadersConfig": {"HeaderBehavior": "allViewerAndWhitelistCloudFront", "Headers": counted(headers)},
+        "CookiesConfig": {"CookieBehavior": "all"},
+        "QueryStringsConfig": {"QueryStringBehavior": "all"},
+    }
+    made = mantlet.client().create_origin_request_policy(OriginRequestPolicyConfig=config)
+    return made["OriginRequestPolicy"]["Id"]
 
 
 def logged(mantlet, path):
@@ -193,16 +205,24 @@ def test_a_session_is_resumed_and_nothing_is_sent_before_its_handshake(mantlet, 
 
 
 def test_a_viewer_moves_to_another_network(mantlet, front):
-    """Wherever the kernel gives its packets then, the connection goes on: of three threads one has it."""
-    origin, viewer = front()
+    """Wherever the kernel gives its packets then, the connection goes on: of three threads one has it. From
+    then on the viewer is the one of the new address, to the origin and in the log."""
+    policy = origin_request_policy(mantlet, "http3-moves", ["CloudFront-Viewer-Address"])
+    origin, viewer = front(default=behavior(OriginRequestPolicyId=policy))
+    addresses = []
     with connected(mantlet, viewer) as quic:
-        ports = set()
-        for _ in range(8):
-            assert quic.outcome(quic.send_request(request(viewer, b"GET", b"/moved"))) == 200
-            ports.add(quic.sock.getsockname()[1])
-            quic.move()
-    assert len(origin.requests) == 8
-    assert len({request.fields.get("x-forwarded-for") for request in origin.requests}) == 1
+        for number in range(8):
+            addresses.append(quic.move(f"127.0.1.{number + 1}"))
+            path = b"/moved-%d" % number
+            assert quic.outcome(quic.send_request(request(viewer, b"GET", path))) == 200
+    told = [request.fields for request in origin.requests]
+    assert [fields.get("x-forwarded-for") for fields in told] == [host for host, _ in addresses]
+    viewer_addresses = [fields.get("cloudfront-viewer-address") for fields in told]
+    assert viewer_addresses == [f"{host}:{port}" for host, port in addresses]
+    # It is written in the order in which requests end.
+    wait_until(lambda: logged(mantlet, "/moved-7"), "the last record")
+    records = [logged(mantlet, f"/moved-{number}") for number in range(8)]
+    assert [(record["c-ip"], int(record["c-port"])) for record in records] == addresses
 
 
 def test_frames_that_mean_nothing_are_passed_over(mantlet, front):
@@ -334,19 +354,9 @@ def test_an_answer_that_breaks_off_is_seen_to(mantlet, front):
 
 
 def test_fingerprints_and_the_version_reach_the_origin(mantlet, front):
-    client = mantlet.client()
     names = ["CloudFront-Viewer-JA3-Fingerprint", "CloudFront-Viewer-JA4-Fingerprint"]
     names += ["CloudFront-Viewer-Http-Version", "CloudFront-Viewer-TLS"]
-    headers = {"HeaderBehavior": "allViewerAndWhitelistCloudFront"}
-    headers["Headers"] = {"Quantity": len(names), "Items": names}
-    policy = client.create_origin_request_policy(
-        OriginRequestPolicyConfig={
-            "Name": "http3-facts",
-            "HeadersConfig": headers,
-            "CookiesConfig": {"CookieBehavior": "all"},
-            "QueryStringsConfig": {"QueryStringBehavior": "all"},
-        }
-    )["OriginRequestPolicy"]["Id"]
+    policy = origin_request_policy(mantlet, "http3-facts", names)
     origin, viewer = front(default=behavior(OriginRequestPolicyId=policy))
     with connected(mantlet, viewer) as quic:
         assert quic.outcome(quic.send_request(request(viewer))) == 200

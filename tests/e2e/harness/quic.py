@@ -191,12 +191,14 @@ class QuicViewer:
         self.pump_until(lambda: self.closed is not None)
         return self.closed
 
-    def move(self):
-        """Goes on from another address, as a viewer does that changes networks."""
+    def move(self, source):
+        """Goes on from another loopback address, as a viewer does that changes networks; where it is then."""
         self.sock.close()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.bind((source, 0))
         self.sock.connect(self.address)
         self.quic.change_connection_id()
+        return self.sock.getsockname()
 
     def close(self):
         self.quic.close(NO_ERROR)
