@@ -751,6 +751,49 @@ def test_a_viewer_that_resets_its_stream_resets_the_origins(broken):
     assert int(seen[1]) == 0x8
 
 
+def test_a_viewer_that_resets_many_streams_does_not_end_the_calls_of_others(broken):
+    """The origin ends a connection with more than a hundred resets, as servers do (CVE-2023-44487)."""
+    noticed, resets = threading.Semaphore(0), {}
+
+    def script(connection):
+        origin = Http2Origin(connection)
+        resets[connection.number] = 0
+        while True:
+            event = origin.next((h2.events.RequestReceived, h2.events.StreamReset, h2.events.StreamEnded))
+            if isinstance(event, h2.events.StreamEnded):
+                origin.answer(event.stream_id)
+            elif isinstance(event, h2.events.StreamReset):
+                resets[connection.number] += 1
+                if resets[connection.number] > 100:
+                    return origin.raw(frame(GOAWAY, 0, 0, struct.pack(">II", event.stream_id, 0xB)))
+            noticed.release()
+
+    _, viewer = broken(script, OriginReadTimeout=30)
+    fields = [*viewer.with_host(), *CALL]
+    with viewer.http2() as other, viewer.http2() as connection:
+        call = other.open("POST", "/", fields, end=False)
+        assert noticed.acquire(timeout=PATIENCE)
+        for _ in range(150):
+            stream = connection.open("POST", "/", fields, end=False)
+            assert noticed.acquire(timeout=PATIENCE)
+            stream.reset()
+            assert noticed.acquire(timeout=PATIENCE)
+        call.send_body(b"\0\0\0\0\0", end=True)
+        assert said(call.read_answer()) == {"grpc-status": "0"}
+    # Each of them but the last one has had as many as it may.
+    assert list(resets.values()) == [32, 32, 32, 32, 22]
+
+
+def test_calls_that_end_are_no_resets(broken):
+    calls = []
+    origin, viewer = broken(answering(calls))
+    with viewer.http2() as connection:
+        for _ in range(100):
+            answer = connection.ask("POST", "/", [*viewer.with_host(), *CALL], b"\0\0\0\0\0")
+            assert said(answer) == {"grpc-status": "0"}
+    assert (len(calls), len(origin.connections)) == (100, 1)
+
+
 def test_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(broken):
     ended = []
 

@@ -11,6 +11,7 @@ from harness.dns import NameServer, address, answers, fails, record, says, wire_
 from harness.mantlet import Mantlet
 from harness.origin import RecordingOrigin, always
 from harness.waiting import wait_until
+from test_grpc import CALL, H2C, answering, create, said
 
 # A look-up takes 10 s at most, and this machine may be busy.
 PATIENCE = 20
@@ -74,6 +75,32 @@ def test_an_origin_that_moves_is_found_within_the_time_to_live_however_busy_its_
     for _ in range(20):
         assert viewer.get("/").status == 200
     assert len(old.requests) == at_old, "the old place still gets requests"
+
+
+def test_calls_that_share_a_connection_follow_an_origin_that_moves(shield, names, origins_at):
+    at_old, at_new = [], []
+    old = origins_at(answering(at_old), host="127.0.0.2")
+    origins_at(answering(at_new), host="127.0.0.3", port=old.port)
+    names.acts["calls.test"] = answers("127.0.0.2", ttl=1)
+    viewer = create(shield, old.port, tags=H2C, name="calls.test")
+    fields = [*viewer.with_host(), *CALL]
+    with viewer.http2() as connection:
+
+        def call():
+            return said(connection.ask("POST", "/", fields, b"\0\0\0\0\0")) == {"grpc-status": "0"}
+
+        held = connection.open("POST", "/", fields, end=False)
+        assert all(call() for _ in range(5))
+        assert len(old.connections) == 1
+
+        names.acts["calls.test"] = answers("127.0.0.3", ttl=1)
+        wait_until(lambda: call() and at_new, "the new place")
+        before = len(at_old)
+        assert all(call() for _ in range(20))
+        assert len(at_old) == before, "the old place still gets calls"
+
+        held.send_body(b"\0\0\0\0\0", end=True)
+        assert said(held.read_answer()) == {"grpc-status": "0"}, "what began at the old place ends there"
 
 
 def test_an_answer_serves_for_its_time_to_live(shield, names, origins_at):

@@ -289,6 +289,12 @@ pub const ORIGIN_HTTP2_STREAMS_MAX: usize = 100;
 /// Origins that let there be one stream a connection are so served as eight viewers at a time.
 pub const ORIGIN_HTTP2_CONNECTIONS_MAX: usize = 8;
 
+/// Exchanges that are broken off on such a connection, because their viewers left, before others go to a new one.
+/// Origins count resets against the rapid reset attack (CVE-2023-44487), and end the connection for all who share
+/// it: Netty at 200 in 30 s. Those that are under way then may be reset as well, which
+/// [`ORIGIN_HTTP2_STREAMS_MAX`] limits. Over HTTP/1.1 every one costs a connection.
+pub const ORIGIN_HTTP2_RESETS_MAX: usize = 32;
+
 /// Bytes of one response in flight from an origin over HTTP/2: what the edge holds of one that its viewer
 /// does not read.
 pub const ORIGIN_HTTP2_STREAM_WINDOW_BYTES: u32 = 128 * 1024;

@@ -61,16 +61,20 @@ pub(super) struct Opening {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     name: HostName,
+    ip_address_type: IpAddressType,
     ip: IpAddr,
     /// Until when that need not be asked again.
     confirmed_until: Instant,
 }
 
 impl Place {
-    fn of(address: &OriginAddress, ip: IpAddr) -> Option<Self> {
-        let OriginAddress::Name(name) = address else { return None };
+    fn of(endpoint: &Endpoint, ip: IpAddr) -> Option<Self> {
+        let Endpoint { address: OriginAddress::Name(name), ip_address_type, .. } = endpoint else {
+            return None;
+        };
         // It is looked at when the connection is used again.
-        Some(Self { name: name.clone(), ip, confirmed_until: Instant::now() })
+        let confirmed_until = Instant::now();
+        Some(Self { name: name.clone(), ip_address_type: *ip_address_type, ip, confirmed_until })
     }
 }
 
@@ -88,13 +92,13 @@ impl Connector {
         Self { resolver, access, roots }
     }
 
-    /// Whether an idle connection leads to an address that its origin's name still has.
-    pub(super) fn still_leads_to_origin(&self, connection: &mut OriginConnection, now: Instant) -> bool {
-        let OriginConnection { endpoint, place: Some(place), .. } = connection else { return true };
+    /// Whether a connection leads to an address that its origin's name still has.
+    pub(super) fn still_leads_to_origin(&self, place: &mut Option<Place>, now: Instant) -> bool {
+        let Some(place) = place else { return true };
         if now < place.confirmed_until {
             return true;
         }
-        let confirmed = self.resolver.still_finds(place.ip, &place.name, endpoint.ip_address_type);
+        let confirmed = self.resolver.still_finds(place.ip, &place.name, place.ip_address_type);
         confirmed.inspect(|until| place.confirmed_until = *until).is_some()
     }
 
@@ -120,7 +124,7 @@ impl Connector {
             let opened = tokio::time::timeout(timeout, self.try_addresses(addresses, endpoint)).await;
             match opened {
                 Ok(Ok((transport, connected_to))) => {
-                    let place = Place::of(address, connected_to);
+                    let place = Place::of(endpoint, connected_to);
                     let endpoint = Rc::clone(endpoint);
                     let opening = Opening { dns: resolved_at - begun_at, connect: resolved_at.elapsed() };
                     return Ok(OriginConnection { transport, endpoint, is_reused: false, opening, place });

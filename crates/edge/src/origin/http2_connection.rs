@@ -4,7 +4,7 @@
 //! the origin sends as closely as what viewers send (`http2_guard`), asks it now and then whether it is
 //! still there, and ends the connection when it is not.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,13 +18,15 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::Opening;
+use super::connection::{self, Opening, OriginConnection};
+use super::pool::Origins;
 use crate::alarm::{Alarm, TimedOut};
 use crate::http2_guard::{Conduct, Guard};
 use crate::limits::{
     HTTP2_ERROR_RESETS_MAX, HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX,
     ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES, ORIGIN_HTTP2_PING_INTERVAL, ORIGIN_HTTP2_PONG_TIME_MAX,
-    ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX, ORIGIN_HTTP2_STREAM_WINDOW_BYTES, ORIGIN_HTTP2_STREAMS_MAX,
+    ORIGIN_HTTP2_RESETS_MAX, ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX, ORIGIN_HTTP2_STREAM_WINDOW_BYTES,
+    ORIGIN_HTTP2_STREAMS_MAX,
 };
 use crate::transport::Stream;
 
@@ -32,6 +34,7 @@ use crate::transport::Stream;
 pub(super) struct Http2Connection {
     sender: SendRequest<Bytes>,
     shared: Rc<Shared>,
+    leads_to: RefCell<Option<connection::Place>>,
 }
 
 /// What a connection's task and its exchanges share.
@@ -40,6 +43,8 @@ pub(super) struct Shared {
     /// What the origin does on it.
     pub(super) conduct: Rc<Conduct>,
     streams: Cell<usize>,
+    /// How many exchanges were broken off by us.
+    resets: Cell<usize>,
     idle_since: Cell<Instant>,
     /// Whether it is to get no further exchange: it has ended, the origin has said so, or there is a doubt.
     is_retired: Cell<bool>,
@@ -55,22 +60,26 @@ pub(super) struct Place {
     pub(super) is_reused: bool,
     /// What opening it took, if it was not.
     pub(super) opening: Opening,
+    /// Whether the exchange ended by itself, or the origin ended it. Else it is reset.
+    has_ended: Cell<bool>,
 }
 
 impl Http2Connection {
     /// Begins HTTP/2 on a connection that has been opened for it. Nobody waits for the origin's part
     /// (RFC 9113 section 3.4): what is wrong with it shows with the first response.
     pub(super) async fn begin(
-        stream: Stream,
+        connection: OriginConnection,
         conduct: Conduct,
         usable_for: Duration,
     ) -> Result<Self, OriginFailure> {
+        let OriginConnection { transport, place, .. } = connection;
         let conduct = Rc::new(conduct);
-        let guard = Guard::towards_origin(stream, Rc::clone(&conduct));
+        let guard = Guard::towards_origin(transport.into_stream(), Rc::clone(&conduct));
         let (sender, connection) = builder().handshake(guard).await.map_err(OriginFailure::Http2)?;
         let shared = Rc::new(Shared {
             conduct,
             streams: Cell::new(0),
+            resets: Cell::new(0),
             idle_since: Cell::new(Instant::now()),
             is_retired: Cell::new(false),
             usable_for,
@@ -80,7 +89,7 @@ impl Http2Connection {
             drive(connection, &of_task).await;
             of_task.retire();
         });
-        Ok(Self { sender, shared })
+        Ok(Self { sender, shared, leads_to: RefCell::new(place) })
     }
 
     /// A place for another exchange, if the origin and we let it have one more.
@@ -93,7 +102,8 @@ impl Http2Connection {
         shared.streams.set(shared.streams.get() + 1);
         shared.conduct.stream_begins();
         let (sender, shared) = (self.sender.clone(), Rc::clone(shared));
-        Some(Place { sender, shared, is_reused, opening: Opening::default() })
+        let (opening, has_ended) = (Opening::default(), Cell::new(false));
+        Some(Place { sender, shared, is_reused, opening, has_ended })
     }
 
     /// Whether it is worth keeping; exchanges that it has go on in any case.
@@ -103,6 +113,11 @@ impl Http2Connection {
         let is_idle_for_too_long = is_idle && shared.idle_since.get().elapsed() >= shared.usable_for;
         !shared.is_retired.get() && !is_idle_for_too_long
     }
+
+    /// Whether the address that it leads to is still the origin's.
+    pub(super) fn still_leads_to_origin(&self, origins: &Origins) -> bool {
+        origins.still_leads_there(&mut self.leads_to.borrow_mut())
+    }
 }
 
 impl Shared {
@@ -110,10 +125,29 @@ impl Shared {
     pub(super) fn retire(&self) {
         self.is_retired.set(true);
     }
+
+    /// Counts an exchange that is broken off: the origin, which does not know of viewers, counts all of them as
+    /// one client's.
+    fn count_reset(&self) {
+        self.resets.set(self.resets.get() + 1);
+        if self.resets.get() >= ORIGIN_HTTP2_RESETS_MAX {
+            self.retire();
+        }
+    }
+}
+
+impl Place {
+    /// Notes that nothing is left that would have to be reset.
+    pub(super) fn ended(&self) {
+        self.has_ended.set(true);
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
+        if !self.has_ended.get() {
+            self.shared.count_reset();
+        }
         let left = self.shared.streams.get() - 1;
         self.shared.streams.set(left);
         self.shared.idle_since.set(Instant::now());

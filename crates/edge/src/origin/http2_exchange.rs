@@ -68,7 +68,11 @@ pub(super) async fn ask<B: RequestBody, W: ResponseWriter>(
             completes_by,
             has_body: exchange.request.has_body(),
         };
-        let Err(failure) = attempt.run(head.clone(), viewer, transcript).await else { return Ok(()) };
+        let outcome = attempt.run(head.clone(), viewer, transcript).await;
+        if attempt.leaves_nothing(&outcome) {
+            place.ended();
+        }
+        let Err(failure) = outcome else { return Ok(()) };
         let origin_failure = match failure {
             Failure::Origin(OriginFailure::Http2(_)) if place.shared.conduct.is_condemned() => {
                 OriginFailure::Http2Flood
@@ -151,6 +155,15 @@ impl Progress {
 }
 
 impl Http2Attempt<'_, '_, '_> {
+    /// Whether the stream is over on both sides with this outcome, so that it is not reset. Where the origin
+    /// failed, a reset is its own doing.
+    fn leaves_nothing(&self, outcome: &Result<(), Failure>) -> bool {
+        match outcome {
+            Ok(()) => !self.has_body || self.sent.borrow().has_ended,
+            Err(failure) => matches!(failure, Failure::Origin(_)),
+        }
+    }
+
     async fn run<B: RequestBody, W: ResponseWriter>(
         &self,
         head: Request<()>,

@@ -42,13 +42,13 @@ impl Http2Pool {
         load: &Rc<Load>,
     ) -> Result<Place, OriginFailure> {
         let connections = self.connections(endpoint);
-        if let Some(place) = connections.place() {
+        if let Some(place) = connections.place(origins) {
             return Ok(place);
         }
         let failures_before = connections.failures.get();
         // It fails only when the semaphore is closed, which nobody does.
         let _turn = connections.turn.acquire().await;
-        if let Some(place) = connections.place() {
+        if let Some(place) = connections.place(origins) {
             return Ok(place);
         }
         // Who has waited for an attempt in vain does not begin one more: a queue of them would take for ever.
@@ -81,7 +81,7 @@ impl Http2Pool {
     /// Lets go of connections that are not worth keeping; they end when their last exchange has.
     pub(super) fn look_after(&self) {
         self.endpoints.borrow_mut().retain(|_, connections| {
-            connections.retain_kept();
+            connections.open.borrow_mut().retain(Http2Connection::is_kept);
             // Somebody may be waiting for one to be opened.
             !connections.open.borrow().is_empty() || Rc::strong_count(connections) > 1
         });
@@ -89,13 +89,11 @@ impl Http2Pool {
 }
 
 impl Connections {
-    fn place(&self) -> Option<Place> {
-        self.retain_kept();
-        self.open.borrow().iter().find_map(|connection| connection.place(true))
-    }
-
-    fn retain_kept(&self) {
-        self.open.borrow_mut().retain(Http2Connection::is_kept);
+    /// A place on one of them. Those whose address is no longer the origin's get no further exchange.
+    fn place(&self, origins: &Origins) -> Option<Place> {
+        let mut open = self.open.borrow_mut();
+        open.retain(|connection| connection.is_kept() && connection.still_leads_to_origin(origins));
+        open.iter().find_map(|connection| connection.place(true))
     }
 }
 
@@ -106,7 +104,7 @@ async fn open(
     load: &Rc<Load>,
 ) -> Result<(Http2Connection, Opening), OriginFailure> {
     let connection = origins.open(origin, endpoint).await?;
+    let opening = connection.opening;
     let usable_for = Duration::from_secs(origin.keepalive_timeout_seconds.into());
-    let (stream, conduct) = (connection.transport.into_stream(), Conduct::of_origin(load));
-    Ok((Http2Connection::begin(stream, conduct, usable_for).await?, connection.opening))
+    Ok((Http2Connection::begin(connection, Conduct::of_origin(load), usable_for).await?, opening))
 }

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::{Connector, Endpoint, Opening, OriginConnection};
+use super::connection::{self, Connector, Endpoint, Opening, OriginConnection};
 use super::http2_connection::Place;
 use super::http2_pool::Http2Pool;
 use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX, ORIGINS_NAMED_IDLE_MAX};
@@ -83,7 +83,7 @@ impl Origins {
         let turn = turn::current();
         while let Some(mut idle) = take_best(pool, turn) {
             self.inner.leaves(endpoint);
-            let is_at_origin = self.inner.connector.still_leads_to_origin(&mut idle.connection, now);
+            let is_at_origin = self.inner.connector.still_leads_to_origin(&mut idle.connection.place, now);
             if is_at_origin && idle.usable_until > now && idle.is_as_it_was_left(turn) {
                 self.inner.metrics.origin_connection_reused();
                 let opening = Opening::default();
@@ -116,6 +116,11 @@ impl Origins {
             self.inner.metrics.origin_connection_reused();
         }
         Ok(place)
+    }
+
+    /// Whether a connection leads to an address that its origin's name still has.
+    pub(super) fn still_leads_there(&self, place: &mut Option<connection::Place>) -> bool {
+        self.inner.connector.still_leads_to_origin(place, Instant::now())
     }
 
     /// Keeps a connection whose exchange has ended exactly.
