@@ -14,6 +14,7 @@ use std::time::Duration;
 use behavior::Scheme;
 use edge_config::{Revision, Snapshot};
 use ipnet::IpNet;
+use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use crate::access_log::{AccessLog, AccessLogError, AccessLogSettings};
@@ -234,25 +235,11 @@ impl Edge {
     }
 
     fn start_thread(&mut self, parts: ThreadParts) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .on_thread_unpark(turn::begin)
-            .build()?;
+        let runtime = runtime()?;
         let (metrics, access_log, phases) =
             (self.metrics.clone(), self.access_log.clone(), self.phase.subscribe());
-        let number = parts.number;
-        self.spawn_thread(number, move |drained| {
-            thread::block_on(runtime, async move {
-                let metrics = metrics.thread();
-                let resolver = Resolver::new(parts.name_servers);
-                let connector = Connector::new(resolver, parts.origin_access, parts.origin_roots);
-                let origins = Origins::new(connector, metrics.clone());
-                let load = Load::new(parts.memory_bytes_max);
-                metrics.memory(&load);
-                let thread = Thread::new(parts.common, origins, access_log.thread(), metrics, load);
-                let thread = Rc::new(thread);
-                thread.run(number, parts.listeners, parts.snapshots, phases, drained).await
-            })
+        self.spawn_thread(parts.number, move |drained| {
+            thread::block_on(runtime, parts.serve(metrics, access_log, phases, drained))
         })
     }
 
@@ -368,6 +355,31 @@ struct ThreadParts {
     memory_bytes_max: usize,
 }
 
+impl ThreadParts {
+    /// Serves as that thread until it is told to stop.
+    async fn serve(
+        self,
+        metrics: Metrics,
+        access_log: AccessLog,
+        phases: watch::Receiver<Phase>,
+        drained: oneshot::Sender<()>,
+    ) -> io::Result<()> {
+        let metrics = metrics.thread();
+        let resolver = Resolver::new(self.name_servers);
+        let connector = Connector::new(resolver, self.origin_access, self.origin_roots);
+        let origins = Origins::new(connector, metrics.clone());
+        let load = Load::new(self.memory_bytes_max);
+        metrics.memory(&load);
+        let thread = Rc::new(Thread::new(self.common, origins, access_log.thread(), metrics, load));
+        thread.run(self.number, self.listeners, self.snapshots, phases, drained).await
+    }
+}
+
+/// What a thread runs on.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().on_thread_unpark(turn::begin).build()
+}
+
 fn bind_all(
     listen_on: &[ListenOn],
     scheme: Scheme,
@@ -402,6 +414,9 @@ fn bind(place: &ListenOn, with_udp: bool, threads: usize) -> Result<Bound, Start
         BindError::Udp(source) => StartError::ListenUdp { address, source },
     })
 }
+
+#[cfg(test)]
+mod allocation;
 
 #[cfg(test)]
 mod tests {

@@ -107,23 +107,14 @@ impl TestEdge {
     /// Changes distributions, and returns when every thread has applied it. A distribution's id is its
     /// domain name's first label.
     pub async fn apply(&self, distributions: impl IntoIterator<Item = Distribution>) {
-        let mut bundles = policies();
-        bundles.extend(distributions.into_iter().map(|distribution| {
-            let id = distribution.domain_name.as_str().split('.').next().unwrap_or_default().to_uppercase();
-            (ResourceId::new(ResourceKind::Distribution, &id), Bundle::Distribution(distribution))
-        }));
-        self.apply_bundles(bundles).await;
+        self.apply_bundles(bundles(distributions)).await;
     }
 
     /// Changes any resources, and returns when every thread has applied it.
     pub async fn apply_bundles(&self, bundles: impl IntoIterator<Item = (ResourceId, Bundle)>) {
-        let previous = self.snapshot();
-        let revision = Revision(previous.revision().0 + 1);
-        let change = |(resource, bundle)| Change { resource, revision, bundle: Some(Arc::new(bundle)) };
-        let changes: Vec<Change> = bundles.into_iter().map(change).collect();
-        let linked = link(&previous, revision, &changes);
-        assert_eq!(linked.rejected, [], "a bundle does not link");
-        self.snapshots.send_replace(Arc::new(linked.snapshot));
+        let next = next_snapshot(&self.snapshot(), bundles);
+        let revision = next.revision();
+        self.snapshots.send_replace(next);
         let applied = self.edge().applied();
         until("the edge applying a revision", move || *applied.borrow() >= revision).await;
     }
@@ -132,6 +123,33 @@ impl TestEdge {
     pub fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
+}
+
+/// What an edge with these distributions serves from.
+pub fn snapshot_of(distributions: impl IntoIterator<Item = Distribution>) -> Arc<Snapshot> {
+    next_snapshot(&Snapshot::default(), bundles(distributions))
+}
+
+fn next_snapshot(
+    previous: &Snapshot,
+    bundles: impl IntoIterator<Item = (ResourceId, Bundle)>,
+) -> Arc<Snapshot> {
+    let revision = Revision(previous.revision().0 + 1);
+    let change = |(resource, bundle)| Change { resource, revision, bundle: Some(Arc::new(bundle)) };
+    let changes: Vec<Change> = bundles.into_iter().map(change).collect();
+    let linked = link(previous, revision, &changes);
+    assert_eq!(linked.rejected, [], "a bundle does not link");
+    Arc::new(linked.snapshot)
+}
+
+/// These distributions, and the policies that they use.
+fn bundles(distributions: impl IntoIterator<Item = Distribution>) -> Vec<(ResourceId, Bundle)> {
+    let mut bundles = policies();
+    bundles.extend(distributions.into_iter().map(|distribution| {
+        let id = distribution.domain_name.as_str().split('.').next().unwrap_or_default().to_uppercase();
+        (ResourceId::new(ResourceKind::Distribution, &id), Bundle::Distribution(distribution))
+    }));
+    bundles
 }
 
 fn policies() -> Vec<(ResourceId, Bundle)> {

@@ -25,7 +25,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use certificates::TestCertificates;
-pub use edge::{TestEdge, all_viewer_cache_behavior, distribution, http_origin};
+pub use edge::{TestEdge, all_viewer_cache_behavior, distribution, http_origin, snapshot_of};
 pub use http2_viewer::{Http2Response, Http2Viewer};
 pub use message::{Message, chunked_body};
 pub use origin::{FakeOrigin, OriginSide};
