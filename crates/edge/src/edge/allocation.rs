@@ -11,8 +11,6 @@ use super::*;
 
 const WARM_UP_REQUESTS: usize = 100;
 const REQUESTS: usize = 1000;
-/// What the runtime does around them, and what happens by the clock.
-const OTHER_ALLOCATIONS_MAX: u64 = 10;
 
 const REQUEST: &[u8] = b"GET /api/profile?fields=name HTTP/1.1\r\nHost: api.test\r\nUser-Agent: demo/1.0\r\n\
     Accept: application/json\r\nAccept-Encoding: gzip, br\r\nCookie: session=0123456789abcdef; theme=dark\r\n\r\n";
@@ -36,12 +34,13 @@ fn a_get_on_a_warm_connection_allocates_nothing() {
     let (runtime, tasks) = (runtime().unwrap(), LocalSet::new());
     let serving = parts.serve(Metrics::default(), AccessLog::none(), phase.subscribe(), drained);
     tasks.spawn_local(serving);
-    runtime.block_on(tasks.run_until(is_warm)).unwrap();
+    let first_cost = allocation_counter::measure(|| runtime.block_on(tasks.run_until(is_warm)).unwrap());
     let cost = allocation_counter::measure(|| runtime.block_on(tasks.run_until(is_done)).unwrap());
     viewer.join().unwrap();
     drop((tasks, runtime));
     assert_eq!(answering.join().unwrap(), WARM_UP_REQUESTS + REQUESTS);
-    assert!(cost.count_total <= OTHER_ALLOCATIONS_MAX, "{} allocations", cost.count_total);
+    assert!(first_cost.count_total > 0, "it is counted elsewhere");
+    assert_eq!(cost.count_total, 0);
 }
 
 /// Sends requests one after the other, each when the one before it is answered.
