@@ -5,7 +5,9 @@ The attackers come from another loopback address than the good traffic, and writ
 """
 
 import contextlib
+import functools
 import json
+import ssl
 import subprocess
 import threading
 import time
@@ -217,7 +219,7 @@ def busy_calm(attacked, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_a_flood_is_stopped(attacked, busy_calm, name):
+def test_invariant_8_a_flood_is_stopped(attacked, busy_calm, name):
     with Measured(attacked, busy_calm) as measured:
         stopped, measured.sent, measured.connections = attack(attacked, name)
     print(f"  stopped {len(stopped)} times, after {max(stopped):.2f} s at most")
@@ -287,6 +289,16 @@ def bomb_of_crumbs(viewer):
     return settings(window=0), first + b"".join(rest)
 
 
+def bomb_of_trailers(viewer):
+    """Trailers whose fields are a byte each, behind requests that are not read on."""
+    entry = literal_indexed(b"x-a", b"")
+    streams = range(1, 2 * STREAMS, 2)
+    asked = [request(viewer, stream, method=b"POST", path=b"/bytes/1000000", end=False) for stream in streams]
+    ended = [frame(HEADERS, END_HEADERS | END_STREAM, stream, NEWEST * 1300) for stream in streams]
+    ended[0] = frame(HEADERS, END_HEADERS | END_STREAM, 1, entry + NEWEST * 1299)
+    return settings(window=0), b"".join(asked + ended)
+
+
 def closed_windows(viewer):
     """Large responses that the viewer's windows do not let through."""
     asked = [request(viewer, stream, path=b"/bytes/1000000") for stream in range(1, 2 * STREAMS, 2)]
@@ -305,11 +317,18 @@ def half_heads(viewer):
     return settings(), whole[:4] + b"\x01" + whole[5:]
 
 
-BOMBS = [bomb_of_references, bomb_of_crumbs, closed_windows, open_windows_unread, half_heads]
+BOMBS = [
+    bomb_of_references,
+    bomb_of_crumbs,
+    bomb_of_trailers,
+    closed_windows,
+    open_windows_unread,
+    half_heads,
+]
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_stays_small(attacked, bomb):
+def test_invariant_8_a_bomb_stays_small(attacked, bomb):
     with Measured(attacked) as measured, contextlib.ExitStack() as held:
         first, streams = bomb(attacked)
         connections = [
@@ -329,6 +348,9 @@ def test_a_bomb_stays_small(attacked, bomb):
             patience=begin + CLOSED_WITHIN + 2 - time.monotonic(),
         )
         measured.closed_after = time.monotonic() - begin
+        # Where that was soon, good traffic has not said anything yet.
+        served = metric(attacked, "mantlet_requests_total")
+        wait_until(lambda: metric(attacked, "mantlet_requests_total") > served + 20, "good traffic")
         print(f"\n  closed after {measured.closed_after:.1f} s")
     # Two seconds are for the farewell (GOAWAY) that such viewers do not read either.
     assert measured.closed_after <= CLOSED_WITHIN + 2
@@ -354,6 +376,46 @@ def test_slow_chunked_bodies_are_closed(attacked):
             "the attackers to be closed",
             patience=CLOSED_WITHIN,
         )
+
+
+# Handshakes: nothing else that a stranger can ask for costs so much. Each attacker asks for so many at once,
+# goes when the edge has answered them, and comes back.
+
+HELLOS_AT_ONCE = 64
+
+
+def client_hello(name):
+    """What a viewer says first."""
+    said = ssl.MemoryBIO()
+    tls = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), said, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return said.read()
+
+
+def test_a_flood_of_client_hellos_leaves_good_traffic_its_handshakes(attacked):
+    """Good traffic opens a connection of its own with every tenth request."""
+    hello, answered, lock = client_hello(attacked.domain), [], threading.Lock()
+
+    def come_back():
+        until = time.monotonic() + FLOOD_SECONDS
+        while time.monotonic() < until:
+            with contextlib.ExitStack() as held:
+                connect_one = functools.partial(connect, attacked.mantlet.https, source=ATTACKER)
+                socks = [held.enter_context(connect_one()) for _ in range(HELLOS_AT_ONCE)]
+                for sock in socks:
+                    sock.sendall(hello)
+                firsts = [sock.recv(1) for sock in socks]
+            with lock:
+                answered.extend(firsts)
+
+    with Measured(attacked) as measured:
+        for thread in [spawn(come_back) for _ in range(4)]:
+            thread.join(60)
+        measured.connections, measured.sent = len(answered), len(answered) * len(hello)
+        print(f"\n  {len(answered) / FLOOD_SECONDS:.0f} handshakes a second")
+    # A TLS record of handshake (RFC 8446, section 5.1): each was begun, and none was turned away.
+    assert set(answered) == {b"\x16"}
 
 
 def test_a_rapid_reset_costs_the_origin_little(front):

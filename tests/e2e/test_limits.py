@@ -8,7 +8,17 @@ import urllib.request
 import pytest
 
 from harness.config import api_distribution, behavior, origin_at
-from harness.frames import END_HEADERS, END_STREAM, HEADERS, NEWEST, block, frame, literal_indexed
+from harness.frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    NEWEST,
+    block,
+    frame,
+    literal_indexed,
+)
 from harness.http1 import PeerClosed, head_bytes
 from harness.mantlet import Mantlet
 from harness.plain_origin import PlainOrigin
@@ -35,7 +45,7 @@ def status(viewer, version, target="/", fields=()):
     with viewer.frames() as connection:
         for number, piece in enumerate(pieces):
             flags = END_HEADERS if number == len(pieces) - 1 else 0
-            kind = HEADERS if number == 0 else 0x9
+            kind = HEADERS if number == 0 else CONTINUATION
             connection.send(frame(kind, flags | (END_STREAM if number == 0 else 0), 1, piece))
         return connection.outcome(1)
 
@@ -75,7 +85,7 @@ def test_200_fields_are_served_and_201_are_494(viewer, origin, version):
 
 
 @BOTH_VERSIONS
-def test_cookie_crumbs_count_one_by_one(viewer, origin, version):
+def test_invariant_8_cookie_crumbs_count_one_by_one(viewer, origin, version):
     """Joined they would be one field, but each costs its sender a byte or two (CVE-2026-49975)."""
     if version == "1.1":
         # There they are several Cookie fields, which RFC 6265, section 5.4, has no client send.
@@ -96,16 +106,31 @@ def test_crumbs_in_a_byte_each_count_as_well(viewer, origin):
     assert len(origin.requests) == 1
 
 
-def test_far_beyond_the_limit_a_head_is_cut_off(viewer, origin):
-    """Above 48 KiB the h2 crate answers by itself, with 431; at four times as much the connection ends."""
-    assert status(viewer, "2", fields=[("x-pad", "x" * 40_000)]) == 494
-    assert status(viewer, "2", fields=[("x-pad", "x" * 60_000)]) == 431
-    entry = literal_indexed(b"x-pad", b"x" * 4000)
+@pytest.mark.parametrize("size", [40_000, 60_000, 250_000])
+def test_a2_far_beyond_the_limit_a_head_is_494_over_http2_too(viewer, origin, size):
+    assert status(viewer, "2", fields=[("x-pad", "x" * size)]) == 494
+    assert status(viewer, "2", target="/" + "x" * 60_000) == 414
+    assert origin.requests == []
+
+
+def test_a_head_of_more_than_256_kib_over_http2_is_cut_off(viewer, origin):
+    """There the h2 crate answers by itself, with 431; at four times as much the connection ends."""
     pseudo = [(":method", "GET"), (":scheme", "https"), (":authority", viewer.host), (":path", "/")]
+    entry = literal_indexed(b"x-pad", b"x" * 4000)
+    for copies, expect in [(70, {431}), (270, {"goaway", "closed"})]:
+        with viewer.frames() as connection:
+            payload = block(pseudo) + entry + NEWEST * copies
+            connection.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, payload))
+            assert connection.outcome(1) in expect
+
+
+def test_a_head_over_http2_that_does_not_end_is_not_waited_for(viewer, origin):
     with viewer.frames() as connection:
-        payload = block(pseudo) + entry + NEWEST * 60
-        connection.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, payload))
-        assert connection.outcome(1) in {"goaway", "closed"}
+        connection.send(frame(HEADERS, END_STREAM, 1, b"\x00"))
+        with contextlib.suppress(OSError):
+            connection.send(frame(CONTINUATION, 0, 1, b"x" * 16_384) * 17)
+        assert connection.ended_within(5)
+    assert origin.requests == []
     assert origin.requests == []
 
 
@@ -191,7 +216,7 @@ def test_an_address_has_its_number_of_streams(tmp_path_factory):
         assert viewer.get("/", version="2").status == 200
 
 
-def test_an_overloaded_edge_takes_on_nothing_more(tmp_path_factory):
+def test_invariant_8_an_overloaded_edge_takes_on_nothing_more(tmp_path_factory):
     """What it has is served on. 2 MiB on two threads are some 40 connections each."""
     with small(tmp_path_factory, "--memory-max", "2MiB") as viewer, contextlib.ExitStack() as held:
         kept = [held.enter_context(viewer.http1()), held.enter_context(viewer.http1())]
@@ -218,6 +243,25 @@ def test_an_overloaded_edge_takes_on_nothing_more(tmp_path_factory):
             connection.close()
         wait_until(lambda: is_served(viewer, THIRD), "room again")
         assert viewer.get("/", version="2").status == 200
+
+
+def test_slow_viewers_of_a_crowded_address_are_hurried_over_http2_too(tmp_path_factory):
+    """Their bodies are of unknown length, which HTTP/2 may leave them."""
+    with small(tmp_path_factory) as viewer, contextlib.ExitStack() as held:
+        pseudo = [(":method", "POST"), (":scheme", "https"), (":authority", viewer.host), (":path", "/")]
+
+        def begin(source):
+            connection = held.enter_context(viewer.frames(source=source))
+            connection.send(frame(HEADERS, END_HEADERS, 1, block(pseudo)) + frame(DATA, 0, 1, b"x"))
+            return connection
+
+        alone = begin(THIRD)
+        crowd = [begin(OTHER) for _ in range(300)]
+        started = time.monotonic()
+        assert [connection.outcome(1) for connection in crowd] == [408] * 300
+        assert time.monotonic() - started < 10
+        with pytest.raises((TimeoutError, socket.timeout)):
+            alone.outcome(1, seconds=0.5)
 
 
 def test_slow_viewers_of_a_crowded_address_are_hurried(tmp_path_factory):

@@ -9,7 +9,9 @@
 //!
 //! It also lets one header block through at a time. HPACK unfolds a byte into kilobytes
 //! (CVE-2026-49975); so each head is written in its final form, or refused, before the next one is
-//! decoded, and however many arrive together, one of them at a time is large.
+//! decoded, and however many arrive together, one of them at a time is large. Nor is one decoded before it has
+//! ended: what has come of it waits here, where it is as large as it was sent. That leaves trailers, which `h2`
+//! keeps decoded until a stream's body has been read to its end; so few of them may wait.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -17,11 +19,13 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 use tokio::time::Instant;
 
 use crate::limits::{
-    HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND, HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND,
+    HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND, HTTP2_HEADER_BLOCK_BYTES_MAX, HTTP2_RESETS_MAX,
+    HTTP2_RESETS_PER_SECOND, HTTP2_TRAILER_HELD_BYTES, HTTP2_TRAILERS_WAITING_BYTES_MAX,
     VIEWER_HEAD_TIME_MAX,
 };
 use crate::load::{Held, Load};
@@ -31,9 +35,10 @@ use crate::load::{Held, Load};
 pub(crate) enum Http2Misconduct {
     /// Streams reset by the viewer, faster than anybody changes their mind (CVE-2023-44487).
     Resets,
-    /// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones.
+    /// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones; the pieces of
+    /// a head that is in very many; trailers that wait.
     Frames,
-    /// A frame or a head that does not end.
+    /// A frame or a head that does not end, in time or at all.
     SlowFrame,
     /// Many responses that the viewer asked for and does not read.
     Unread,
@@ -67,6 +72,9 @@ pub(crate) struct Conduct {
     resets: Allowance,
     /// Bytes of bodies that have arrived and were not dealt with.
     received: Held,
+    /// What has come of a header block that has not ended.
+    withheld: Held,
+    trailers: Trailers,
     task: RefCell<Option<Waker>>,
 }
 
@@ -80,6 +88,8 @@ impl Conduct {
             frames: Allowance::new(HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND),
             resets: Allowance::new(HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND),
             received: Held::new(load),
+            withheld: Held::new(load),
+            trailers: Trailers::default(),
             task: RefCell::new(None),
         }
     }
@@ -140,9 +150,15 @@ impl Conduct {
         self.received.give_back(bytes);
     }
 
+    /// The trailers of a stream, if it had any, are held no longer.
+    pub(crate) fn trailers_taken(&self, stream: u32) {
+        self.trailers.taken(stream);
+    }
+
     /// No stream is left that could hold any.
     pub(crate) fn no_bodies(&self) {
         self.received.clear();
+        self.trailers.clear();
     }
 
     fn charge(&self, frame: FrameHead) {
@@ -164,13 +180,48 @@ impl Conduct {
             }
             // It is acknowledged, and may change the windows of all streams.
             FrameHead::SETTINGS if !frame.has(FrameHead::ACK) => self.frames.spend(16),
-            // `h2` counts these by itself.
-            FrameHead::CONTINUATION => true,
             _ => self.frames.spend(1),
         };
         if !is_within_allowance {
             self.condemn(Http2Misconduct::Frames);
         }
+    }
+}
+
+/// The trailers of a connection that nobody has read yet, each with what it counts.
+#[derive(Debug, Default)]
+struct Trailers {
+    waiting: RefCell<Vec<(u32, usize)>>,
+    bytes: Cell<usize>,
+}
+
+impl Trailers {
+    /// More of a stream's trailers has come; tells whether they may all wait.
+    fn wait(&self, stream: u32, bytes: usize) -> bool {
+        let counted = bytes.saturating_add(HTTP2_TRAILER_HELD_BYTES);
+        self.bytes.set(self.bytes.get().saturating_add(counted));
+        let may_wait = self.bytes.get() <= HTTP2_TRAILERS_WAITING_BYTES_MAX;
+        if may_wait {
+            self.waiting.borrow_mut().push((stream, counted));
+        }
+        may_wait
+    }
+
+    fn taken(&self, stream: u32) {
+        if self.bytes.get() > 0 {
+            self.waiting.borrow_mut().retain(|(of, counted)| {
+                let stays = *of != stream;
+                if !stays {
+                    self.bytes.set(self.bytes.get().saturating_sub(*counted));
+                }
+                stays
+            });
+        }
+    }
+
+    fn clear(&self) {
+        self.waiting.borrow_mut().clear();
+        self.bytes.set(0);
     }
 }
 
@@ -218,12 +269,14 @@ impl Allowance {
 pub(crate) struct Guard<T> {
     inner: Take<T>,
     frames: FrameReader,
+    /// What has come of a header block that has not ended.
+    withheld: BytesMut,
     conduct: Rc<Conduct>,
 }
 
 impl<T: AsyncRead> Guard<T> {
     pub(crate) fn new(inner: T, conduct: Rc<Conduct>) -> Self {
-        Self { inner: inner.take(0), frames: FrameReader::new(), conduct }
+        Self { inner: inner.take(0), frames: FrameReader::new(), withheld: BytesMut::new(), conduct }
     }
 
     /// Of a connection to an origin, which begins with a frame and not with the preface.
@@ -239,23 +292,59 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let conduct = &this.conduct;
-        // The connection's own task decides what follows; it is the one that polls.
-        if conduct.is_paused.get() || conduct.is_over.get() {
-            return Poll::Pending;
+        loop {
+            // The connection's own task decides what follows; it is the one that polls.
+            if this.conduct.is_over.get() {
+                return Poll::Pending;
+            }
+            let withholds = this.frames.withholds();
+            if !withholds && !this.withheld.is_empty() {
+                this.hand_out(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            if this.conduct.is_paused.get() {
+                return Poll::Pending;
+            }
+            let before = buffer.filled().len();
+            ready!(this.poll_read_on(context, buffer))?;
+            let read = buffer.filled().get(before..).unwrap_or_default();
+            this.frames.pass(read, &this.conduct);
+            if !withholds || read.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.withheld.extend_from_slice(read);
+            this.conduct.withheld.take(read.len());
+            buffer.set_filled(before);
+            if this.withheld.len() > HTTP2_HEADER_BLOCK_BYTES_MAX {
+                this.conduct.condemn(Http2Misconduct::SlowFrame);
+            }
         }
-        // Never beyond the frame, so that what comes behind a header block stays where it is. It is no
-        // system call: TLS has decrypted a whole record.
-        this.inner.set_limit(this.frames.wanted() as u64);
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut this.inner).poll_read(context, buffer);
+    }
+}
+
+impl<T: AsyncRead + Unpin> Guard<T> {
+    /// Reads, but never beyond the frame, so that what comes behind a header block stays where it is. It is no
+    /// system call: TLS has decrypted a whole record.
+    fn poll_read_on(&mut self, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.inner.set_limit(self.frames.wanted() as u64);
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
         if polled.is_pending() {
-            let since = conduct.incomplete_since.get().unwrap_or_else(Instant::now);
-            conduct.incomplete_since.set(this.frames.owes_the_rest().then_some(since));
+            let since = self.conduct.incomplete_since.get().unwrap_or_else(Instant::now);
+            self.conduct.incomplete_since.set(self.frames.owes_the_rest().then_some(since));
         }
-        ready!(polled)?;
-        this.frames.pass(buffer.filled().get(before..).unwrap_or_default(), conduct);
-        Poll::Ready(Ok(()))
+        polled
+    }
+
+    /// Lets what has been withheld through, as much as there is room for.
+    fn hand_out(&mut self, buffer: &mut ReadBuf<'_>) {
+        let now = self.withheld.len().min(buffer.remaining());
+        buffer.put_slice(self.withheld.get(..now).unwrap_or_default());
+        self.withheld.advance(now);
+        if self.withheld.is_empty() {
+            // An idle connection holds none of it.
+            self.withheld = BytesMut::new();
+            self.conduct.withheld.clear();
+        }
     }
 }
 
@@ -295,6 +384,7 @@ struct FrameHead {
     length: usize,
     kind: u8,
     flags: u8,
+    stream: u32,
 }
 
 impl FrameHead {
@@ -311,9 +401,11 @@ impl FrameHead {
     const END_HEADERS: u8 = 0x4;
 
     fn parse(bytes: [u8; Self::BYTES]) -> Self {
-        let [high, middle, low, kind, flags, ..] = bytes;
+        let [high, middle, low, kind, flags, stream @ ..] = bytes;
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
-        Self { length, kind, flags }
+        // The first bit is reserved.
+        let stream = u32::from_be_bytes(stream) & (u32::MAX >> 1);
+        Self { length, kind, flags, stream }
     }
 
     fn has(self, flag: u8) -> bool {
@@ -331,6 +423,10 @@ struct FrameReader {
     awaited: Awaited,
     /// Whether a header block has begun and not ended.
     is_within_block: bool,
+    /// The newest stream that a viewer has begun; origins begin none.
+    newest_stream: Option<u32>,
+    /// Whether the header block is one of trailers.
+    is_of_trailers: bool,
 }
 
 #[derive(Debug)]
@@ -347,11 +443,24 @@ impl FrameReader {
     const PREFACE_BYTES: usize = 24;
 
     fn new() -> Self {
-        Self { awaited: Awaited::Preface(Self::PREFACE_BYTES), is_within_block: false }
+        let awaited = Awaited::Preface(Self::PREFACE_BYTES);
+        Self { awaited, is_within_block: false, newest_stream: Some(0), is_of_trailers: false }
     }
 
     fn of_origin() -> Self {
-        Self { awaited: Awaited::Head([0; FrameHead::BYTES], 0), is_within_block: false }
+        let awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+        Self { awaited, newest_stream: None, ..Self::new() }
+    }
+
+    /// Whether what comes next waits until the header block has ended that it is part of. Anything else within a
+    /// block is an error of the connection, which `h2` finds (RFC 9113 section 6.10).
+    fn withholds(&self) -> bool {
+        match self.awaited {
+            Awaited::Preface(_) => false,
+            Awaited::Head(..) => self.is_within_block,
+            Awaited::Payload(frame, _) if self.is_within_block => frame.kind == FrameHead::CONTINUATION,
+            Awaited::Payload(frame, _) => frame.is_of_block() && !frame.has(FrameHead::END_HEADERS),
+        }
     }
 
     /// How many bytes end what is awaited; never 0.
@@ -390,10 +499,24 @@ impl FrameReader {
         }
     }
 
+    /// A viewer's header block on a stream that has begun is one of trailers.
+    fn charge_trailers(&mut self, frame: FrameHead, conduct: &Conduct) {
+        if frame.kind == FrameHead::HEADERS
+            && let Some(newest) = &mut self.newest_stream
+        {
+            self.is_of_trailers = frame.stream <= *newest;
+            *newest = frame.stream.max(*newest);
+        }
+        if self.is_of_trailers && frame.is_of_block() && !conduct.trailers.wait(frame.stream, frame.length) {
+            conduct.condemn(Http2Misconduct::Frames);
+        }
+    }
+
     fn advance(&mut self, conduct: &Conduct) {
         if let Awaited::Head(bytes, FrameHead::BYTES) = self.awaited {
             let frame = FrameHead::parse(bytes);
             conduct.charge(frame);
+            self.charge_trailers(frame, conduct);
             self.awaited = Awaited::Payload(frame, frame.length);
         }
         match self.awaited {
@@ -419,8 +542,12 @@ mod tests {
     const WINDOW_UPDATE: u8 = 0x8;
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
+        frame_of(1, kind, flags, payload)
+    }
+
+    fn frame_of(stream: u32, kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags, 0, 0, 0, 1], payload].concat()
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
     }
 
     fn conduct() -> Conduct {
@@ -470,6 +597,56 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_header_block_waits_until_it_has_ended() {
+        let begun = [frame(FrameHead::HEADERS, 0, b"abc"), frame(FrameHead::CONTINUATION, 0, b"d")].concat();
+        let load = Rc::new(Load::new(usize::MAX));
+        let held_before = load.bytes();
+        let conduct = Rc::new(Conduct::new(&load));
+        let input = with_preface(std::slice::from_ref(&begun));
+        let mut guard = Guard::new(input.as_slice(), Rc::clone(&conduct));
+        assert_eq!(read(&mut guard).await, with_preface(&[begun[..FrameHead::BYTES].to_vec()]));
+        assert_eq!(load.bytes() - held_before, begun.len() - FrameHead::BYTES);
+
+        let ended = frame(FrameHead::CONTINUATION, FrameHead::END_HEADERS, b"");
+        let input = with_preface(&[begun.clone(), ended.clone()]);
+        let mut guard = Guard::new(input.as_slice(), Rc::clone(&conduct));
+        assert_eq!(read(&mut guard).await, with_preface(&[begun.clone(), ended]));
+        assert_eq!(load.bytes(), held_before);
+
+        // RFC 9113 section 6.10 forbids it, and `h2` is to see it.
+        let input = with_preface(&[begun, frame(PING, 0, &[0; 8])]);
+        let mut guard = Guard::new(input.as_slice(), Rc::new(Conduct::new(&load)));
+        assert_eq!(read(&mut guard).await, input);
+    }
+
+    #[tokio::test]
+    async fn a_header_block_that_does_not_end_is_given_up() {
+        let mut frames = vec![frame(FrameHead::HEADERS, 0, b"abc")];
+        let piece = frame(FrameHead::CONTINUATION, 0, &[0; 16_384]);
+        frames.extend(std::iter::repeat_n(piece.clone(), HTTP2_HEADER_BLOCK_BYTES_MAX / piece.len()));
+        check(&frames, None).await;
+        frames.push(piece);
+        check(&frames, Some(Http2Misconduct::SlowFrame)).await;
+    }
+
+    #[tokio::test]
+    async fn trailers_that_wait_are_few() {
+        let request = |stream| frame_of(stream, FrameHead::HEADERS, FrameHead::END_HEADERS, b"abc");
+        let trailers = |stream| frame_of(stream, FrameHead::HEADERS, 5, &[0xbe; 1000]);
+        let streams = [1, 3, 5, 7, 9, 11, 13, 15];
+        let waiting: Vec<_> = streams.map(|stream| [request(stream), trailers(stream)].concat()).into();
+        check(&waiting[..7], None).await;
+        check(&waiting, Some(Http2Misconduct::Frames)).await;
+
+        let conduct = conduct();
+        for stream in streams {
+            assert!(conduct.trailers.wait(stream, 1000));
+            conduct.trailers_taken(stream);
+        }
+        assert_eq!(conduct.trailers.bytes.get(), 0);
+    }
+
+    #[tokio::test]
     async fn an_origins_connection_begins_with_a_frame_and_may_reset_what_we_began() {
         let (head, body) = (frame(FrameHead::HEADERS, 4, b"abc"), frame(FrameHead::DATA, 1, b"x"));
         let resets = frame(FrameHead::RST_STREAM, 0, &[0; 4]).repeat(HTTP2_RESETS_MAX as usize + 1);
@@ -512,6 +689,7 @@ mod tests {
             (0x2, &[0; 5]),
             (0x77, &[]),
             (FrameHead::DATA, &[]),
+            (FrameHead::CONTINUATION, &[]),
         ] {
             check(&vec![frame(kind, 0, payload); most], None).await;
             check(&vec![frame(kind, 0, payload); most + 200], Some(Http2Misconduct::Frames)).await;
@@ -526,13 +704,16 @@ mod tests {
 
     #[tokio::test]
     async fn work_earns_what_belongs_to_it() {
-        let request = [
-            frame(FrameHead::HEADERS, 4, b"abc"),
-            frame(WINDOW_UPDATE, 0, &[0; 4]),
-            frame(0x2, 0, &[0; 5]),
-            frame(FrameHead::DATA, 1, b""),
-        ];
-        check(&vec![request.concat(); 10_000], None).await;
+        let request = |number: u32| {
+            [
+                frame_of(2 * number + 1, FrameHead::HEADERS, 4, b"abc"),
+                frame(WINDOW_UPDATE, 0, &[0; 4]),
+                frame(0x2, 0, &[0; 5]),
+                frame(FrameHead::DATA, 1, b""),
+            ]
+            .concat()
+        };
+        check(&(0..10_000).map(request).collect::<Vec<_>>(), None).await;
         check(&vec![frame(FrameHead::DATA, 0, b"x"); 10_000], None).await;
     }
 

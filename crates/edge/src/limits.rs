@@ -12,8 +12,8 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const ADDRESS_CONNECTIONS_MAX: usize = 2048;
 
 /// Connections of one address beyond which each of them has [`HURRIED_TIME_MAX`] for a head, for a stretch
-/// of a body, and for what it is sent. (Not for a body of unknown length over HTTP/2: that may be a conversation,
-/// as gRPC has them, and its streams have a limit of their own.) Nobody is slow in all of them by chance.
+/// of a body, and for what it is sent. (Not for calls of gRPC and tunnels of WebSocket, which are conversations, with
+/// limits of their own.) Nobody is slow in all of them by chance.
 pub const ADDRESS_CONNECTIONS_PATIENT: usize = 256;
 
 /// Connections that an address must be down to again before it is no longer hurried; otherwise the last of
@@ -154,9 +154,22 @@ pub const HTTP2_RESETS_MAX: u32 = 256;
 /// How many of them come back in a second: faster than anybody types.
 pub const HTTP2_RESETS_PER_SECOND: u32 = 16;
 
-/// An HTTP/2 header list as SETTINGS counts it, 32 bytes more a field. Above what a head may have in
-/// HTTP/1.1's form, so that the answer is the same 494; far above is cut off while it arrives.
-pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 48 * 1024;
+/// An HTTP/2 header list as SETTINGS counts it, 32 bytes more a field: eight times what a head may have in HTTP/1.1's
+/// form, so that nearly every head that is too large is answered as such, with 494. It is there decoded for as long as
+/// it takes to refuse it, one on each thread, in some 1 MiB at worst. The `h2` crate answers a larger one by itself,
+/// with 431, and ends the connection at four times as much.
+pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 256 * 1024;
+
+/// An HTTP/2 header block as it is sent, in several frames, which waits until it has ended. As many bytes as a list
+/// may have that nothing in it makes shorter.
+pub const HTTP2_HEADER_BLOCK_BYTES_MAX: usize = 256 * 1024;
+
+/// The trailers of all requests on one HTTP/2 connection, as they are sent, that may wait to be read: as many as
+/// HTTP/1.1 takes behind one request. HPACK makes a field of a byte, and a field takes 72, so 600 KiB at worst.
+pub const HTTP2_TRAILERS_WAITING_BYTES_MAX: usize = 8 * 1024;
+
+/// What each frame of them counts besides, for what it takes to keep it.
+pub const HTTP2_TRAILER_HELD_BYTES: usize = 32;
 
 /// How long an HTTP/2 connection that is told to end is waited for once it has no streams. Viewers
 /// that do not acknowledge the farewell (RFC 9113 section 6.8 wants a round trip) must not hold up a
@@ -284,6 +297,10 @@ pub const GRPC_REPEATED_BYTES_MAX: usize = 64 * 1024;
 /// Exchanges at once on one HTTP/2 connection to an origin, where the origin lets there be as many: RFC 9113
 /// section 6.5.2 recommends no less than 100, and most servers of gRPC have this.
 pub const ORIGIN_HTTP2_STREAMS_MAX: usize = 100;
+
+/// The header list of an origin's HTTP/2 response, as SETTINGS counts it: above what a head may have in HTTP/1.1's
+/// form, so that the failure is the same.
+pub const ORIGIN_HTTP2_HEADER_LIST_BYTES_MAX: u32 = 48 * 1024;
 
 /// HTTP/2 connections that one thread has to one origin at once; beyond their streams an exchange gets 503.
 /// Origins that let there be one stream a connection are so served as eight viewers at a time.

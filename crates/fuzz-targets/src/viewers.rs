@@ -3,6 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use edge::fuzzing::{Hello, Passage, geo_database, http2_passage, locate};
+use edge::limits::{
+    HTTP2_FRAMES_MAX, HTTP2_HEADER_BLOCK_BYTES_MAX, HTTP2_TRAILER_HELD_BYTES,
+    HTTP2_TRAILERS_WAITING_BYTES_MAX,
+};
 use rustls::server::{Accepted, Acceptor};
 use tokio::runtime::{Builder, Runtime};
 
@@ -109,8 +113,8 @@ thread_local! {
     static RUNTIME: Runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
 }
 
-/// It does not matter to the guard of HTTP/2 how bytes arrive; it passes them as they are, and stops behind
-/// each header block.
+/// It does not matter to the guard of HTTP/2 how bytes arrive; it passes them as they are, a header block when it
+/// has ended, and stops behind each of those.
 pub fn http2_guard(data: &[u8]) {
     let Some((pieces, bytes)) = data.split_first_chunk::<4>() else { return };
     let pieces = pieces.map(|piece| usize::from(piece) + 1);
@@ -126,49 +130,109 @@ pub fn http2_guard(data: &[u8]) {
 fn check_passage(passage: &Passage, bytes: &[u8]) {
     assert!(bytes.starts_with(&passage.passed), "it changes what passes");
     let frames = frames(bytes);
-    let blocks = frames.iter().filter(|frame| frame.ends_block).map(|frame| frame.end);
-    if passage.misconduct.is_some() {
+    let blocks = frames.iter().filter(|frame| frame.is_whole && frame.ends_block()).map(|frame| frame.end);
+    if let Some(misconduct) = passage.misconduct {
         let blocks: Vec<usize> = blocks.take(passage.stops.len()).collect();
         assert_eq!(passage.stops, blocks);
-        // Its last frame is charged for its head, be it not whole.
-        assert!(frames.len() >= HARMLESS_FRAMES, "{} frames are a flood", frames.len());
+        // The last frame is charged for its head, be it not whole.
+        let are_many = frames.len() >= HARMLESS_FRAMES;
+        let is_long = misconduct == "slow-frame" && bytes.len() > HTTP2_HEADER_BLOCK_BYTES_MAX;
+        assert!(are_many || is_long || are_too_many_trailers(&frames), "{} frames are a flood", frames.len());
     } else {
         assert_eq!(passage.stops, blocks.collect::<Vec<_>>());
-        assert_eq!(passage.passed.len(), bytes.len(), "it keeps bytes back");
-        let is_whole = frames.last().is_some_and(|last| last.end == bytes.len() && !last.is_within_block);
+        assert_eq!(
+            passage.passed.len(),
+            passes(&frames, bytes.len()),
+            "what waits is a block that has not ended"
+        );
+        let is_whole =
+            frames.last().is_some_and(|last| last.end == bytes.len() && last.is_whole && !last.begins_more());
         assert!(!(is_whole && passage.owes_the_rest), "nothing is left to come");
     }
 }
 
 /// So few that none of the allowances can be spent: SETTINGS count sixteenfold.
-const HARMLESS_FRAMES: usize = (edge::limits::HTTP2_FRAMES_MAX / 16) as usize;
+const HARMLESS_FRAMES: usize = (HTTP2_FRAMES_MAX / 16) as usize;
 
-/// A frame behind the preface, as RFC 9113 section 4.1 has it.
+/// A frame behind the preface, as RFC 9113 section 4.1 has it, whose head is there.
 struct Frame {
+    begin: usize,
     end: usize,
-    is_within_block: bool,
-    ends_block: bool,
+    kind: u8,
+    has_end_headers: bool,
+    stream: u32,
+    is_whole: bool,
 }
 
-/// The whole frames, read here anew.
+impl Frame {
+    const HEAD_BYTES: usize = 9;
+
+    fn length(&self) -> usize {
+        self.end - self.begin - Self::HEAD_BYTES
+    }
+
+    fn is_of_block(&self) -> bool {
+        matches!(self.kind, 0x1 | 0x9)
+    }
+
+    fn begins_more(&self) -> bool {
+        self.is_of_block() && !self.has_end_headers
+    }
+
+    fn ends_block(&self) -> bool {
+        self.is_of_block() && self.has_end_headers
+    }
+}
+
+/// The frames, read here anew.
 fn frames(bytes: &[u8]) -> Vec<Frame> {
     const PREFACE_BYTES: usize = 24;
     let mut frames = Vec::new();
-    let mut at = PREFACE_BYTES;
-    while let Some([high, middle, low, kind, flags, ..]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<9>)
+    let mut begin = PREFACE_BYTES;
+    while let Some([high, middle, low, kind, flags, stream @ ..]) =
+        bytes.get(begin..).and_then(<[u8]>::first_chunk::<{ Frame::HEAD_BYTES }>)
     {
-        let end = at + 9 + u32::from_be_bytes([0, *high, *middle, *low]) as usize;
-        if end > bytes.len() {
-            break;
-        }
-        let is_of_block = matches!(kind, 0x1 | 0x9);
-        let has_ended = flags & 0x4 != 0;
-        frames.push(Frame {
-            end,
-            is_within_block: is_of_block && !has_ended,
-            ends_block: is_of_block && has_ended,
-        });
-        at = end;
+        let end = begin + Frame::HEAD_BYTES + u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+        let (kind, has_end_headers, is_whole) = (*kind, flags & 0x4 != 0, end <= bytes.len());
+        let stream = u32::from_be_bytes(*stream) & 0x7fff_ffff;
+        frames.push(Frame { begin, end, kind, has_end_headers, stream, is_whole });
+        begin = end;
     }
     frames
+}
+
+/// How many of so many bytes pass: all but the rest of a header block that has not ended.
+fn passes(frames: &[Frame], bytes: usize) -> usize {
+    let (mut is_within_block, mut withheld_from) = (false, None);
+    for frame in frames {
+        let payload = frame.begin + Frame::HEAD_BYTES;
+        let is_between = is_within_block && frame.length() > 0;
+        let waits = if is_between { frame.kind == 0x9 } else { frame.begins_more() };
+        let before = withheld_from.or(is_within_block.then_some(frame.begin));
+        withheld_from = waits.then_some(before.unwrap_or(payload));
+        if !frame.is_whole {
+            return withheld_from.unwrap_or(bytes);
+        }
+        is_within_block = frame.begins_more();
+        if !is_within_block {
+            withheld_from = None;
+        }
+    }
+    let behind = frames.last().map_or(bytes, |last| last.end);
+    withheld_from.or(is_within_block.then_some(behind)).unwrap_or(bytes)
+}
+
+/// Whether there are more trailers than may wait; none of them are read here.
+fn are_too_many_trailers(frames: &[Frame]) -> bool {
+    let (mut newest, mut are_trailers, mut counted) = (0, false, 0);
+    for frame in frames.iter().filter(|frame| frame.is_of_block()) {
+        if frame.kind == 0x1 {
+            are_trailers = frame.stream <= newest;
+            newest = newest.max(frame.stream);
+        }
+        if are_trailers {
+            counted += frame.length() + HTTP2_TRAILER_HELD_BYTES;
+        }
+    }
+    counted > HTTP2_TRAILERS_WAITING_BYTES_MAX
 }

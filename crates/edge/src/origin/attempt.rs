@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use behavior::{
-    FieldSink, HttpVersion, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_interim_fields,
+    FieldSink, UpstreamTiming, ViewerResponse, XCache, select_error_page, write_interim_fields,
     write_viewer_fields, write_viewer_trailers,
 };
 use edge_config::{LinkedCacheBehavior, LinkedDistribution};
@@ -36,9 +36,7 @@ use crate::pipeline::ViewerSide;
 use crate::response_headers::{Timing, alternative_service, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
-use crate::viewer::{
-    RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
-};
+use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
 
 /// One attempt at an exchange.
 pub(super) struct Attempt<'a, 'e, 'r> {
@@ -151,9 +149,9 @@ impl Attempt<'_, '_, '_> {
     /// that is not an error here.
     async fn upload<B: RequestBody>(&self, body: &mut B, sending: &Sending) -> Result<(), ViewerFault> {
         let mut head: &[u8] = self.head;
-        let mut alarm = Alarm::new();
+        let (mut alarm, peer) = (Alarm::new(), self.exchange.request.peer);
         loop {
-            let mut next = pin!(alarm.as_patient_as(|| self.body_patience(), body.next()));
+            let mut next = pin!(alarm.as_patient_as(|| peer.patience(VIEWER_BODY_GAP_MAX), body.next()));
             // What is there already leaves with the head; what is not must not delay it.
             let ready = poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await;
             let part = match ready {
@@ -178,18 +176,6 @@ impl Attempt<'_, '_, '_> {
                 return Ok(());
             }
             sending.progress();
-        }
-    }
-
-    /// How long the viewer may be silent. Over HTTP/2 a body of unknown length may be one side of a
-    /// conversation, which is silent while the other side speaks; everybody else has the body at hand.
-    fn body_patience(&self) -> Duration {
-        let ViewerRequest { framing, version, peer, .. } = self.exchange.request;
-        match (framing, version) {
-            (BodyFraming::Length(_), _) | (_, HttpVersion::Http10 | HttpVersion::Http11) => {
-                peer.patience(VIEWER_BODY_GAP_MAX)
-            }
-            _ => VIEWER_BODY_GAP_MAX,
         }
     }
 

@@ -158,22 +158,27 @@ impl Streams {
 }
 
 /// A stream that is being served.
-struct OpenStream(Rc<Streams>);
+struct OpenStream {
+    streams: Rc<Streams>,
+    id: u32,
+}
 
 impl OpenStream {
-    fn new(streams: &Rc<Streams>) -> Self {
+    fn new(streams: &Rc<Streams>, id: u32) -> Self {
         streams.open.set(streams.open.get() + 1);
-        Self(Rc::clone(streams))
+        Self { streams: Rc::clone(streams), id }
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let left = self.0.open.get() - 1;
-        self.0.open.set(left);
-        self.0.idle_since.set(Instant::now());
+        let streams = &self.streams;
+        let left = streams.open.get() - 1;
+        streams.open.set(left);
+        streams.idle_since.set(Instant::now());
+        streams.conduct.trailers_taken(self.id);
         if left == 0 {
-            self.0.conduct.no_bodies();
+            streams.conduct.no_bodies();
         }
     }
 }
@@ -240,8 +245,9 @@ impl<'c> Http2Connection<'c> {
 
     fn begin_stream(&self, request: Request<RecvStream>, respond: SendResponse<Outgoing>) {
         let (parts, body) = request.into_parts();
+        let id = body.stream_id().as_u32();
         let (admitted, shares) = match self.admit_stream() {
-            Ok(shares) => (http2_head::check_count(&parts), Some(shares)),
+            Ok(shares) => (http2_head::check_size(&parts), Some(shares)),
             Err(fault) => (Err(fault), None),
         };
         let head = match admitted {
@@ -254,7 +260,7 @@ impl<'c> Http2Connection<'c> {
         };
         let begun = BegunStream { head, body, respond, received_at: Instant::now() };
         let (thread, streams) = (Rc::clone(self.thread), Rc::clone(&self.streams));
-        let open = OpenStream::new(&self.streams);
+        let open = OpenStream::new(&self.streams, id);
         // Boxed, since a task is moved several times before it begins.
         spawn_local(Box::pin(async move {
             serve_stream(&thread, &streams, begun).await;
@@ -402,6 +408,9 @@ impl<'s> Http2Body<'s> {
     fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<bool, ViewerFault>> {
         loop {
             let Some(part) = ready!(self.stream.poll_data(context)) else {
+                // Nothing has checked trailers, so they stay behind; but `h2` is to hold them no longer.
+                ready!(self.stream.poll_trailers(context)).map_err(|_| ViewerFault::Left)?;
+                self.streams.conduct.trailers_taken(self.stream.stream_id().as_u32());
                 return Poll::Ready(match self.remaining {
                     Some(1..) => Err(ViewerFault::BodyMalformed),
                     _ => Ok(false),

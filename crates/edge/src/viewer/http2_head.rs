@@ -11,8 +11,8 @@ use behavior::{EdgeError, Scheme};
 use h2::ext::Protocol;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX};
-use http1::{BodyFraming, RequestError, is_field_name, is_field_value};
+use http1::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, TARGET_BYTES_MAX};
+use http1::{BodyFraming, RequestError, TargetError, is_field_name, is_field_value};
 
 use super::refusal;
 use crate::buffer::Buffer;
@@ -65,11 +65,19 @@ pub(super) fn size(parts: &Parts) -> usize {
     parts.headers.iter().fold(target, |size, (name, value)| size + name.as_str().len() + value.len() + 4)
 }
 
-/// Refuses what has more fields than a head may have, before anything is done with them.
-pub(super) fn check_count(parts: &Parts) -> Result<(), HeadFault> {
+/// Refuses what has more fields than a head may have, or certainly more bytes, before anything is done with it.
+pub(super) fn check_size(parts: &Parts) -> Result<(), HeadFault> {
+    // Crumbs of Cookie become one field, so that each may be so much shorter than `size` has it.
+    const CRUMB_BYTES: usize = "cookie: \r\n".len() - "; ".len();
+    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    if target > TARGET_BYTES_MAX {
+        return Err(RequestError::from(TargetError::TooLong).into());
+    }
     // `:authority` will be a field, too.
     let host = usize::from(!parts.headers.contains_key(header::HOST));
-    if parts.headers.len() + host > HEAD_FIELDS_MAX { Err(HeadFault::TooLarge) } else { Ok(()) }
+    let are_too_many = parts.headers.len() + host > HEAD_FIELDS_MAX;
+    let is_too_large = size(parts) > HEAD_BYTES_MAX + CRUMB_BYTES * HEAD_FIELDS_MAX;
+    if are_too_many || is_too_large { Err(HeadFault::TooLarge) } else { Ok(()) }
 }
 
 /// How the body goes on to the origin. A length is what the viewer said it is; whether that is true
@@ -99,7 +107,7 @@ pub(super) fn is_websocket(parts: &Parts) -> bool {
 /// Cookie joined where the first of them was. An extended CONNECT becomes the handshake of HTTP/1.1 that it is for the
 /// origin.
 pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
-    check_count(parts)?;
+    check_size(parts)?;
     let method = match (is_websocket(parts), parts.extensions.get::<Protocol>()) {
         (true, _) => "GET",
         (false, Some(_)) => return Err(HeadFault::OtherTunnel),

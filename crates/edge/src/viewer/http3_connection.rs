@@ -486,7 +486,7 @@ impl Stream<'_> {
     async fn read_head(&self, reader: &mut RequestReader<'_>) -> Result<WrittenHead, NotServed> {
         let section = reader.head().await?;
         let parts = http3_head::parts(&section)?;
-        http2_head::check_count(&parts)?;
+        http2_head::check_size(&parts)?;
         let mut input = Buffer::small();
         if http2_head::size(&parts) > SMALL_BUFFER_BYTES {
             input.grow_for_head();
