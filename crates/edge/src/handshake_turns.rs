@@ -1,4 +1,4 @@
-//! Whose TLS handshake comes next on a thread.
+//! Whose TLS handshake comes next on a thread, over TCP or within QUIC.
 //!
 //! Nothing that a stranger can ask for costs as much as a handshake, some hundred microseconds for a few hundred
 //! bytes. So one at a time has its turn, and between two the thread looks at all of its sockets: however many
@@ -77,6 +77,16 @@ impl Turns<'_> {
             drop(turn);
             until_woken().await;
         }
+    }
+
+    /// Does what costs as much as a handshake, in one turn.
+    pub(crate) async fn once<T>(self, work: impl FnOnce() -> T) -> T {
+        let turn = self.turns.take(self.has_many).await;
+        let output = work();
+        // As between two steps.
+        yield_now().await;
+        drop(turn);
+        output
     }
 }
 
@@ -230,6 +240,25 @@ mod tests {
             };
             assert_eq!(tokio::join!(biased; handshake, beside).0, "done");
             assert!(!turns.0.is_taken.get());
+        });
+    }
+
+    #[test]
+    fn work_has_a_turn_too() {
+        on_one_thread(async {
+            let turns = HandshakeTurns::default();
+            let held = turns.take(false).await;
+            let is_done = Cell::new(false);
+            let work = async {
+                turns.of(true).once(|| is_done.set(turns.0.is_taken.get())).await;
+            };
+            let beside = async {
+                tokio::task::yield_now().await;
+                assert!(!is_done.get(), "it waits for its turn");
+                drop(held);
+            };
+            tokio::join!(biased; work, beside);
+            assert!(is_done.get() && !turns.0.is_taken.get());
         });
     }
 

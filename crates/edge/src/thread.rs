@@ -291,7 +291,6 @@ impl Thread {
         listening_on: SocketAddr,
         handshakes: &Rc<Cell<usize>>,
     ) {
-        let Some(quic) = &self.common.quic else { return };
         if handshakes.get() >= QUIC_HANDSHAKES_UNPROVEN_MAX && !incoming.remote_address_validated() {
             // It fails only for addresses that are proven.
             let _ = incoming.retry();
@@ -301,13 +300,9 @@ impl Thread {
         let Some(of_address) = self.admit_or_count(source, Scheme::Https) else { return incoming.refuse() };
         let ip = incoming.local_ip().unwrap_or(listening_on.ip());
         let ends = Ends { source, destination: SocketAddr::new(ip, listening_on.port()) };
-        let connecting = match incoming.accept_with(Arc::new(quic.server_config(self.prepared()))) {
-            Ok(connecting) => connecting,
-            Err(error) => return tracing::debug!(%error, "A viewer does not speak QUIC"),
-        };
         let counted = QuicHandshake::new(handshakes);
         self.spawn_connection(async move |thread| {
-            viewer::serve_quic(&thread, connecting, counted, ends, of_address).await;
+            viewer::serve_quic(&thread, incoming, counted, ends, of_address).await;
         });
     }
 

@@ -16,10 +16,11 @@ mod unread;
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use behavior::Scheme;
 use proxy_protocol::Ends;
-use quinn::Connecting;
+use quinn::{Connection, ConnectionError, Incoming};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -82,13 +83,14 @@ async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_addres
 /// Serves a viewer's QUIC connection to its end.
 pub(crate) async fn serve_quic(
     thread: &Rc<Thread>,
-    connecting: Connecting,
+    incoming: Incoming,
     handshake: QuicHandshake,
     ends: Ends,
     of_address: AddressConnection,
 ) {
     let begun_at = Instant::now();
-    let connection = match tokio::time::timeout(HANDSHAKE_TIME_MAX, connecting).await {
+    let shaking_hands = shake_hands(thread, incoming, &of_address);
+    let connection = match tokio::time::timeout(HANDSHAKE_TIME_MAX, shaking_hands).await {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) => {
             thread.metrics.tls_handshake_failed();
@@ -113,4 +115,17 @@ pub(crate) async fn serve_quic(
         has_asked: Cell::default(),
     };
     Box::pin(http3_connection::serve(thread, connection, peer)).await;
+}
+
+/// A QUIC handshake. What it costs is in its beginning, where the ClientHello is answered, so that this has a turn.
+/// (Where the rest of a ClientHello comes only later, `quinn` answers it when it does.)
+async fn shake_hands(
+    thread: &Thread,
+    incoming: Incoming,
+    of_address: &AddressConnection,
+) -> Result<Connection, ConnectionError> {
+    let Some(quic) = &thread.common.quic else { return Err(ConnectionError::LocallyClosed) };
+    let handshake = of_address.begin_handshake();
+    let begin = || incoming.accept_with(Arc::new(quic.server_config(thread.prepared())));
+    thread.handshakes.of(handshake.has_many()).once(begin).await?.await
 }
