@@ -246,8 +246,8 @@ def test_a_body_is_passed_on_as_it_arrives_and_an_answer_too(mantlet, front):
         head = connection.read_head()
         pieces = connection.body_pieces(head)
         assert next(pieces) == b"first"
-        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")
         arrived.set()
+        connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nearly\r\n")
         assert b"".join(pieces) == b"second"
         connection.send(b"4\r\nlate\r\n0\r\n\r\n")
         connection.wait_for_close()
