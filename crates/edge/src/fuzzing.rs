@@ -9,11 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use behavior::ViewerLocation;
 use edge_config::CountryCode;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::geo_database::GeoDatabase;
 use crate::http2_guard::{Conduct, Guard, Http2Misconduct};
 use crate::load::Load;
+use crate::origin;
+pub use crate::origin::fuzzing::OriginResponse;
 use crate::tls::Fingerprints;
 use crate::tls::client_hello::ClientHello;
 
@@ -65,7 +67,7 @@ pub struct Passage {
 /// Has a connection's bytes, which arrive in these pieces over and over, pass the guard.
 pub fn http2_passage(bytes: &[u8], pieces: &[usize]) -> Passage {
     let conduct = Rc::new(Conduct::new(&Rc::new(Load::new(usize::MAX))));
-    let arriving = Arriving { bytes, pieces: pieces.iter().copied().collect() };
+    let arriving = Arriving { bytes, pieces: pieces.iter().copied().collect(), keeps_waiting: false };
     let mut guard = Guard::new(arriving, Rc::clone(&conduct));
     let mut context = Context::from_waker(Waker::noop());
     let mut passage = Passage::default();
@@ -86,10 +88,19 @@ pub fn http2_passage(bytes: &[u8], pieces: &[usize]) -> Passage {
     passage
 }
 
+/// What the edge takes an origin's bytes for, which arrive in these pieces over and over: the response to one
+/// request over HTTP/2.
+pub fn http2_response(bytes: &[u8], pieces: &[usize]) -> Option<OriginResponse> {
+    let pieces = pieces.iter().copied().collect();
+    origin::fuzzing::http2_response(Arriving { bytes, pieces, keeps_waiting: true })
+}
+
 /// Bytes that arrive in pieces, behind which nothing comes.
 struct Arriving<'a> {
     bytes: &'a [u8],
     pieces: VecDeque<usize>,
+    /// Whether the first look finds nothing: an origin is asked before it answers.
+    keeps_waiting: bool,
 }
 
 impl AsyncRead for Arriving<'_> {
@@ -98,6 +109,9 @@ impl AsyncRead for Arriving<'_> {
         _: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if std::mem::take(&mut self.keeps_waiting) {
+            return Poll::Pending;
+        }
         let piece = self.pieces.pop_front().unwrap_or(usize::MAX).max(1);
         self.pieces.push_back(piece);
         let (now, later) = self.bytes.split_at(piece.min(self.bytes.len()).min(buffer.remaining()));
@@ -106,6 +120,21 @@ impl AsyncRead for Arriving<'_> {
         }
         buffer.put_slice(now);
         self.bytes = later;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Nobody looks at what is sent.
+impl AsyncWrite for Arriving<'_> {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 }

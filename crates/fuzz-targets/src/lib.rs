@@ -18,6 +18,7 @@ mod api;
 mod dns;
 mod http1_wire;
 mod http3_wire;
+mod origins;
 mod proxy_header;
 mod routing;
 mod viewers;
@@ -26,6 +27,7 @@ pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
 pub use dns::{dns_files, dns_reply};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
 pub use http3_wire::{field_section, http3_streams};
+pub use origins::http2_origin;
 pub use proxy_header::proxy_header;
 pub use routing::path;
 pub use viewers::{client_hello, geo_file, http2_guard};
@@ -34,7 +36,7 @@ pub use viewers::{client_hello, geo_file, http2_guard};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
@@ -50,6 +52,7 @@ pub const TARGETS: [Target; 17] = [
     ("client_hello", client_hello),
     ("geo_file", geo_file),
     ("http2_guard", http2_guard),
+    ("http2_origin", http2_origin),
     ("dns_reply", dns_reply),
     ("dns_files", dns_files),
 ];

@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{Builder, Connection, SendRequest};
 use h2::{Ping, PingPong};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
@@ -157,7 +158,8 @@ impl Drop for Place {
     }
 }
 
-fn builder() -> Builder {
+/// The edge's side of such a connection.
+pub(super) fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -208,7 +210,7 @@ async fn drive(mut connection: Connection<Guard<Stream>, Bytes>, shared: &Shared
 }
 
 /// Why a connection ended before its time.
-enum Ending {
+pub(super) enum Ending {
     Error(h2::Error),
     Misconduct(&'static str),
 }
@@ -217,8 +219,9 @@ fn has_pong(ping_pong: &mut PingPong, context: &mut Context<'_>) -> bool {
     ping_pong.poll_pong(context).is_ready()
 }
 
-fn poll_connection(
-    connection: &mut Connection<Guard<Stream>, Bytes>,
+/// Works for the connection as far as that goes now: to the end of a head that nobody has taken yet, at most.
+pub(super) fn poll_connection<T: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Guard<T>, Bytes>,
     conduct: &Conduct,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), Ending>> {

@@ -414,7 +414,7 @@ fn fields(fields: &HeaderMap) -> Vec<(&str, &[u8])> {
 }
 
 /// Holds a head, or trailers, to the limits of HTTP/1.1's.
-fn check_size(fields: &HeaderMap) -> Result<(), OriginFailure> {
+pub(super) fn check_size(fields: &HeaderMap) -> Result<(), OriginFailure> {
     let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if fields.len() > HEAD_FIELDS_MAX || bytes > HEAD_BYTES_MAX {
         return Err(OriginFailure::InvalidHead(http1::ResponseError::HeadTooLarge));
@@ -423,6 +423,6 @@ fn check_size(fields: &HeaderMap) -> Result<(), OriginFailure> {
 }
 
 /// `h2` has held the field to its grammar and the body to it.
-fn content_length(fields: &HeaderMap) -> Option<u64> {
+pub(super) fn content_length(fields: &HeaderMap) -> Option<u64> {
     fields.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

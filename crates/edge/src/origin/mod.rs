@@ -12,12 +12,14 @@
 //! - `request_head`: what the origin is asked, and where that goes;
 //! - `websocket`: the handshake's end, and the relay after it;
 //! - `failure`: what can go wrong, and what the viewer and the log are told.
+//! - `fuzzing`: what `fuzz-targets` asks of what origins say over HTTP/2.
 
 mod attempt;
 mod connection;
 mod error_page;
 mod exchange;
 mod failure;
+pub(crate) mod fuzzing;
 mod http2_connection;
 mod http2_exchange;
 mod http2_pool;
