@@ -240,7 +240,7 @@ async def open_streams(address, host, context, count):
     return streams
 
 
-def test_changes_touch_no_connection(tmp_path, loop, record_property):
+def test_invariant_11_changes_touch_no_connection(tmp_path, loop, record_property):
     origin = EventOrigin()
     loop.run(origin.listen())
     with Mantlet(tmp_path / "data") as mantlet:

@@ -383,7 +383,7 @@ def test_early_answer_reaches_the_viewer_before_its_body_is_sent(front, status, 
     assert (answer.status, answer.body) == (status, b"early")
 
 
-def test_origin_that_answered_early_is_not_pooled(front):
+def test_invariant_3_origin_that_answered_early_is_not_pooled(front):
     """What is left of the unread body would become the next viewer's request."""
 
     def script(connection):
@@ -446,7 +446,7 @@ def test_viewer_that_leaves_in_a_download_ends_the_origin_answer_too(front):
 # What the viewer learns
 
 
-def test_errors_tell_nothing_about_the_origin(mantlet, closed_port):
+def test_invariant_12_errors_tell_nothing_about_the_origin(mantlet, closed_port):
     viewer = behind(mantlet, closed_port, path="/inner-path")
     for accept in ("text/html", "application/json"):
         answer = viewer.get(fields=[("Accept", accept)])
@@ -455,7 +455,7 @@ def test_errors_tell_nothing_about_the_origin(mantlet, closed_port):
             assert secret not in shown
 
 
-def test_different_failures_with_one_status_look_alike(mantlet, front, closed_port):
+def test_invariant_12_different_failures_with_one_status_look_alike(mantlet, front, closed_port):
     """DNS, refusal and garbage are all 502, and only the log knows which."""
     _, garbled = front(once_per_connection(lambda connection, _: connection.send(b"garbage\r\n\r\n")))
     viewers = [

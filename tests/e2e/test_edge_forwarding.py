@@ -137,7 +137,7 @@ def test_a8_first_matching_path_pattern_wins(patterned, target, expected):
         ("//bare", (400, None)),
     ],
 )
-def test_a9_a_path_has_one_behavior_in_every_reading(patterned, target, expected):
+def test_a9_invariant_6_a_path_has_one_behavior_in_every_reading(patterned, target, expected):
     answer = patterned.get(target)
     assert (answer.status, answer.body if answer.status == 200 else None) == expected
 
@@ -302,7 +302,7 @@ def test_b4_hop_by_hop_field_is_removed(viewer, origin, name):
     assert name not in origin.request.fields
 
 
-def test_b4_nominated_field_is_removed(viewer, origin):
+def test_b4_invariant_5_nominated_field_is_removed(viewer, origin):
     viewer.get(fields=[("Connection", "close, X-Hop"), ("X-Hop", "1"), ("X-Kept", "2")])
     assert "x-hop" not in origin.request.fields
     assert origin.request.fields.get("x-kept") == "2"
@@ -376,7 +376,7 @@ def test_b4_body_with_a_length_is_forwarded_with_it(viewer, origin, version):
     assert origin.request.raw_body == b"body"
 
 
-def test_b4_chunked_body_is_framed_anew(viewer, origin):
+def test_b14_a_chunked_upload_is_forwarded_and_framed_anew(viewer, origin):
     with viewer.http1() as connection:
         connection.send(head_bytes("POST / HTTP/1.1", viewer.with_host([("Transfer-Encoding", "chunked")])))
         connection.send(b"0001\r\na\r\n" + chunk(b"bc") + b"0\r\nX-Trailer: 1\r\n\r\n")
@@ -434,13 +434,13 @@ def test_b8_custom_header_overrides_the_viewers(front, spelling, version):
     assert origin.request.fields.all("x-shared-secret") == ["s3cret"]
 
 
-def test_b8_nomination_does_not_remove_a_custom_header(front):
+def test_b8_invariant_5_nomination_does_not_remove_a_custom_header(front):
     origin, viewer = front(custom_headers=[("X-Shared-Secret", "s3cret")])
     answer = viewer.get(fields=[("Connection", "x-shared-secret"), ("X-Shared-Secret", "forged")])
     assert answer.status == 400 or origin.request.fields.all("x-shared-secret") == ["s3cret"]
 
 
-def test_b8_underscores_do_not_forge_a_custom_header(front):
+def test_b8_invariant_5_underscores_do_not_forge_a_custom_header(front):
     """Servers that fold `-` and `_` (CGI's HTTP_X_SHARED_SECRET) would see two."""
     origin, viewer = front(custom_headers=[("X-Shared-Secret", "s3cret")])
     viewer.get(fields=[("X_Shared_Secret", "forged")])

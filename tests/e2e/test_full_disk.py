@@ -57,7 +57,7 @@ def stored(client):
     return {item["Id"] for page in pages for item in page["DistributionList"].get("Items", [])}
 
 
-def test_a_full_disk_refuses_changes_and_stops_nothing_else(disk, origin):
+def test_invariant_9_a_full_disk_refuses_changes_and_stops_nothing_else(disk, origin):
     log = disk / "access.log"
     with Mantlet(disk, "--access-log", str(log)) as mantlet:
         client = mantlet.client()

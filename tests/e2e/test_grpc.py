@@ -794,7 +794,7 @@ def test_calls_that_end_are_no_resets(broken):
     assert (len(calls), len(origin.connections)) == (100, 1)
 
 
-def test_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(broken):
+def test_invariant_4_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(broken):
     ended = []
 
     def script(connection):

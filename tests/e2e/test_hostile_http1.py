@@ -128,7 +128,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_ambiguity_is_400_and_the_end(viewer, origin, name):
+def test_invariant_2_ambiguity_is_400_and_the_end(viewer, origin, name):
     origin.requests_may_end_early = True
     with viewer.http1() as connection:
         # The smuggled request behind it must not be answered, let alone forwarded.
@@ -141,7 +141,7 @@ def test_ambiguity_is_400_and_the_end(viewer, origin, name):
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_ambiguity_does_not_poison_the_connection_to_the_origin(viewer, origin, name):
+def test_invariant_2_ambiguity_does_not_poison_the_connection_to_the_origin(viewer, origin, name):
     """The next viewer gets its own answer, from a connection that carries its request alone."""
     origin.requests_may_end_early = True
     with viewer.http1() as connection:
@@ -239,7 +239,7 @@ def test_chunk_extension_is_refused_and_never_forwarded(viewer, origin):
     assert not any(b"name=value" in received for received in origin.received)
 
 
-def test_origin_sees_only_what_was_re_serialised(viewer, origin):
+def test_invariant_1_origin_sees_only_what_was_re_serialised(viewer, origin):
     """Odd but legal spacing and case of the viewer never reach the origin's framing."""
     odd = b"POST /target HTTP/1.1\r\nhOsT:HOST\r\ncontent-LENGTH: \t 4 \r\nX:  a  \r\n\r\nbody"
     with viewer.http1() as connection:

@@ -168,7 +168,7 @@ LENGTHS = {"longer": (5, [b"hello!"]), "longer-later": (5, [b"hel", b"lo!"]), "s
 
 
 @pytest.mark.parametrize("case", LENGTHS)
-def test_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(viewer, origin, case):
+def test_invariant_4_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(viewer, origin, case):
     origin.requests_may_end_early = True
     length, parts = LENGTHS[case]
     with viewer.frames() as connection:
@@ -261,7 +261,7 @@ def test_a_fragment_reaches_nobody(viewer, origin):
     assert not any(b"smuggled" in received for received in origin.received)
 
 
-def test_the_head_is_written_anew(viewer, origin):
+def test_invariant_1_the_head_is_written_anew(viewer, origin):
     """One field a line, one Host that is the authority, crumbs of Cookie in one field (section 8.2.3)."""
     fields = head(
         (b"cookie", b"a=1"), (b"x-a", b"1"), (b"cookie", b"b=2"), (b"te", b"trailers"), (b"host", HOST)

@@ -82,7 +82,9 @@ LENGTHS = {"longer": (5, [b"hello!"]), "longer-later": (5, [b"hel", b"lo!"]), "s
 
 
 @pytest.mark.parametrize("case", LENGTHS)
-def test_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(viewer, origin, quic, case):
+def test_invariant_4_a_body_that_is_not_as_long_as_declared_never_ends_at_the_origin(
+    viewer, origin, quic, case
+):
     origin.requests_may_end_early = True
     length, parts = LENGTHS[case]
     fields = addressed(head((b"content-length", b"%d" % length), method=b"POST"), viewer)

@@ -141,7 +141,7 @@ def test_no_user_ever_sees_another(front, versions):
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
-def test_equal_requests_at_the_same_time_are_not_collapsed(front, version):
+def test_invariant_7_equal_requests_at_the_same_time_are_not_collapsed(front, version):
     """The origin answers nobody until all have asked."""
     everybody = threading.Barrier(USERS)
 

@@ -257,6 +257,17 @@ def test_every_fault_has_its_status_and_its_detail(shield, behind, fault, method
         assert b"127.0.0.1" not in answer.body
 
 
+@pytest.mark.parametrize(
+    ("size", "status", "detail"), [(32_768, 200, "Miss"), (32_769, 502, "OriginHeaderTooBigError")]
+)
+def test_c12_an_origins_head_has_32768_bytes_at_most(shield, behind, size, status, detail):
+    begin, end = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", b"\r\n\r\n"
+    head = begin + b"x" * (size - len(begin) - len(end)) + end
+    answer = behind(after_request(says(head), stays)).get("/")
+    assert answer.status == status
+    assert record(shield, answer)[2] == detail
+
+
 # Connections that do not come about
 
 
@@ -352,7 +363,7 @@ def cut_at(whole):
 @pytest.mark.parametrize("version", ["1.1", "2"])
 @pytest.mark.parametrize("ending", ["close", "reset"])
 @pytest.mark.parametrize("whole", [WHOLE, WHOLE_CHUNKED], ids=["length", "chunked"])
-def test_a_connection_that_ends_at_any_byte(shield, behind, whole, ending, version):
+def test_invariant_9_a_connection_that_ends_at_any_byte(shield, behind, whole, ending, version):
     """Whatever a reset destroys on its way counts as not sent."""
     viewer = behind(cut_at(whole))
     head_length = whole.index(b"\r\n\r\n") + 4

@@ -98,7 +98,7 @@ def test_a_name_may_have_several_sockets(data_dir, origin):
         assert mantlet.http[1] == first.getsockname()[1]
 
 
-def test_connections_wait_for_the_process_and_for_its_successor(data_dir):
+def test_invariant_11_connections_wait_for_the_process_and_for_its_successor(data_dir):
     """Why anybody passes sockets: no connection is refused while nobody runs."""
     http = listening()
     request = b"GET / HTTP/1.1\r\nHost: nobody.mantlet.localhost\r\n\r\n"

@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_bad_bundle_is_quarantined_alone_until_it_is_mended() {
+    async fn invariant_10_a_bad_bundle_is_quarantined_alone_until_it_is_mended() {
         let store = Arc::new(MemoryStore::new());
         write(&store, vec![policy("a", 1)]).await;
         let following = follow(store.clone()).await.unwrap();

@@ -167,7 +167,7 @@ fn custom_headers_are_names_and_values_that_cloudfront_leaves_alone() {
 }
 
 #[test]
-fn ports_and_timeouts_have_ranges() {
+fn c9_an_origin_has_a_port_of_these_and_may_be_an_address() {
     for port in [80, 443, 1024, 3500, 65_535] {
         check_taken(|config| config.origins.items[0].custom_origin_config.as_mut().unwrap().http_port = port);
     }
@@ -176,6 +176,12 @@ fn ports_and_timeouts_have_ranges() {
             origin.custom_origin_config.as_mut().unwrap().https_port = port;
         });
     }
+    // CloudFront takes names alone; a shield stands in private networks, too.
+    check_taken(|config| config.origins.items[0].domain_name = "192.0.2.1".into());
+}
+
+#[test]
+fn timeouts_have_ranges() {
     for attempts in [0, 4] {
         check_origin("InvalidArgument", |origin| origin.connection_attempts = Some(attempts));
     }

@@ -13,7 +13,7 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: api.test\r\n\r\n";
 
 #[tokio::test]
-async fn a_change_reaches_every_thread_and_running_requests_keep_what_they_began_with() {
+async fn invariant_10_a_change_reaches_every_thread_and_running_requests_keep_what_they_began_with() {
     let (first, second) = (FakeOrigin::bind().await, FakeOrigin::bind().await);
     let threads = NonZeroUsize::new(3).unwrap();
     let edge = TestEdge::start([distribution("api.test", http_origin(first.address()))], |settings| {

@@ -14,7 +14,7 @@ async fn edge_and_origin() -> (TestEdge, FakeOrigin, FakeViewer) {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_when_both_directions_ended() {
+async fn invariant_3_a_connection_is_used_again_when_both_directions_ended() {
     let (_edge, origin, mut viewer) = edge_and_origin().await;
     viewer.send(POST).await;
     let mut at_origin = origin.accept().await;
@@ -42,7 +42,7 @@ async fn a_connection_that_the_origin_closed_is_not_used_again_whatever_the_meth
 }
 
 #[tokio::test]
-async fn a_connection_that_says_something_unasked_is_not_used_again() {
+async fn invariant_3_a_connection_that_says_something_unasked_is_not_used_again() {
     let (_edge, origin, mut viewer) = edge_and_origin().await;
     viewer.send(GET).await;
     let mut first = origin.accept().await;

@@ -148,7 +148,7 @@ async fn head_no_content_and_not_modified_have_no_body() {
 }
 
 #[tokio::test]
-async fn b4_continue_comes_from_the_edge_once_the_origin_is_there() {
+async fn b4_b14_continue_comes_from_the_edge_once_the_origin_is_there() {
     let origin = FakeOrigin::bind().await;
     let edge = TestEdge::in_front_of(origin.address()).await;
     let mut viewer = FakeViewer::connect(edge.http).await;
