@@ -11,7 +11,7 @@
 //! - `http2_exchange`: one of those, both directions independent;
 //! - `request_head`: what the origin is asked, and where that goes;
 //! - `websocket`: the handshake's end, and the relay after it;
-//! - `failure`: what can go wrong, and what the viewer and the log are told.
+//! - `failure`: what can go wrong, and what the viewer and the log are told;
 //! - `fuzzing`: what `fuzz-targets` asks of what origins say over HTTP/2.
 
 mod attempt;
