@@ -45,7 +45,7 @@ pub(crate) struct OriginConnection {
     /// What it took to open; nothing where it was there already.
     pub(super) opening: Opening,
     /// Where it leads to; none where the endpoint is an address itself.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<NamedAddress>,
 }
 
 /// What opening a connection took.
@@ -59,7 +59,7 @@ pub(super) struct Opening {
 
 /// An address that an origin's name had.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct NamedAddress {
     name: HostName,
     ip_address_type: IpAddressType,
     ip: IpAddr,
@@ -67,7 +67,7 @@ pub(super) struct Place {
     confirmed_until: Instant,
 }
 
-impl Place {
+impl NamedAddress {
     fn of(endpoint: &Endpoint, ip: IpAddr) -> Option<Self> {
         let Endpoint { address: OriginAddress::Name(name), ip_address_type, .. } = endpoint else {
             return None;
@@ -93,7 +93,7 @@ impl Connector {
     }
 
     /// Whether a connection leads to an address that its origin's name still has.
-    pub(super) fn still_leads_to_origin(&self, place: &mut Option<Place>, now: Instant) -> bool {
+    pub(super) fn still_leads_to_origin(&self, place: &mut Option<NamedAddress>, now: Instant) -> bool {
         let Some(place) = place else { return true };
         if now < place.confirmed_until {
             return true;
@@ -124,7 +124,7 @@ impl Connector {
             let opened = tokio::time::timeout(timeout, self.try_addresses(addresses, endpoint)).await;
             match opened {
                 Ok(Ok((transport, connected_to))) => {
-                    let place = Place::of(endpoint, connected_to);
+                    let place = NamedAddress::of(endpoint, connected_to);
                     let endpoint = Rc::clone(endpoint);
                     let opening = Opening { dns: resolved_at - begun_at, connect: resolved_at.elapsed() };
                     return Ok(OriginConnection { transport, endpoint, is_reused: false, opening, place });

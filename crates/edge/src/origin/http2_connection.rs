@@ -35,7 +35,7 @@ use crate::transport::Stream;
 pub(super) struct Http2Connection {
     sender: SendRequest<Bytes>,
     shared: Rc<Shared>,
-    leads_to: RefCell<Option<connection::Place>>,
+    leads_to: RefCell<Option<connection::NamedAddress>>,
 }
 
 /// What a connection's task and its exchanges share.

@@ -119,7 +119,7 @@ impl Origins {
     }
 
     /// Whether a connection leads to an address that its origin's name still has.
-    pub(super) fn still_leads_there(&self, place: &mut Option<connection::Place>) -> bool {
+    pub(super) fn still_leads_there(&self, place: &mut Option<connection::NamedAddress>) -> bool {
         self.inner.connector.still_leads_to_origin(place, Instant::now())
     }
 
