@@ -485,6 +485,19 @@ impl Http1Response<'_> {
     }
 }
 
+/// Waits until the viewer has taken something, as long as it may need for that.
+async fn patiently(
+    peer: &Peer,
+    alarm: &mut Alarm,
+    sending: impl Future<Output = io::Result<()>>,
+) -> Result<(), ViewerFault> {
+    match alarm.as_patient_as(|| peer.patience(VIEWER_WRITE_TIME_MAX), sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(ViewerFault::Left),
+        Err(_) => Err(ViewerFault::ReadsTooSlowly),
+    }
+}
+
 impl ResponseWriter for Http1Response<'_> {
     fn begin(
         &mut self,
@@ -501,12 +514,7 @@ impl ResponseWriter for Http1Response<'_> {
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
         let peer = self.peer;
-        let sending = self.send(part, is_last);
-        match alarm.as_patient_as(|| peer.patience(VIEWER_WRITE_TIME_MAX), sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ViewerFault::Left),
-            Err(_) => Err(ViewerFault::ReadsTooSlowly),
-        }
+        patiently(peer, alarm, self.send(part, is_last)).await
     }
 
     async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault> {
@@ -520,14 +528,8 @@ impl ResponseWriter for Http1Response<'_> {
             let _ = writer.field(name.as_str().as_bytes(), value.as_bytes());
         }
         writer.finish();
-        let (peer, transport) = (self.peer, self.transport);
         self.traffic.count_to_viewer(end.len());
-        let patience = || peer.patience(VIEWER_WRITE_TIME_MAX);
-        match alarm.as_patient_as(patience, transport.write(&end)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ViewerFault::Left),
-            Err(_) => Err(ViewerFault::ReadsTooSlowly),
-        }
+        patiently(self.peer, alarm, self.transport.write(&end)).await
     }
 
     /// `ViewerRequest::takes_interim_responses` says why.
