@@ -19,7 +19,6 @@ use http3::{
     ControlStream, DecoderStream, EncoderStream, ErrorCode, FrameKind, StreamKind, encode_varint,
     opening_of_control_stream, write_frame_head,
 };
-use proxy_protocol::Ends;
 use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -113,8 +112,10 @@ enum Event {
 pub(super) struct Streams {
     thread: Rc<Thread>,
     connection: Connection,
-    /// Who is at the other end now: viewers move.
-    peer: RefCell<Rc<Peer>>,
+    /// Who is at the other end, by the address that the handshake has proven. A viewer that moves is still served,
+    /// and still counts as the one of that address: anybody can write another one on a packet, and QUIC's library does
+    /// not tell when the new path has been validated (RFC 9000 section 9.3).
+    peer: Peer,
     frames: Allowance,
     resets: Allowance,
     /// Which streams there are that may be there once.
@@ -137,7 +138,7 @@ impl Streams {
         Self {
             thread: Rc::clone(thread),
             connection,
-            peer: RefCell::new(Rc::new(peer)),
+            peer,
             frames: Allowance::new(HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND),
             resets: Allowance::new(HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND),
             critical: RefCell::default(),
@@ -206,29 +207,9 @@ impl Streams {
         Ok(())
     }
 
-    /// Who sends the request that begins now. A viewer that has moved counts as one of its new address.
-    fn peer(&self) -> Option<Rc<Peer>> {
-        let address = self.connection.remote_address();
-        let known = Rc::clone(&self.peer.borrow());
-        if known.address() == address {
-            return Some(known);
-        }
-        let of_address = self.thread.common.addresses.admit(address.ip())?;
-        let moved = Rc::new(Peer {
-            ends: Ends { source: address, ..known.ends },
-            of_address,
-            scheme: known.scheme,
-            tls: known.tls.clone(),
-            tls_handshake: Cell::new(known.tls_handshake.take()),
-            has_asked: known.has_asked.clone(),
-        });
-        self.peer.replace(Rc::clone(&moved));
-        Some(moved)
-    }
-
     /// How long a stream may wait for the viewer to read.
     pub(super) fn write_patience(&self) -> Duration {
-        self.unread.patience(self.peer.borrow().patience(VIEWER_WRITE_TIME_MAX))
+        self.unread.patience(self.peer.patience(VIEWER_WRITE_TIME_MAX))
     }
 }
 
@@ -334,31 +315,30 @@ impl Http3Connection<'_> {
     }
 
     fn begin_stream(&mut self, mut response: SendStream, mut request: RecvStream) {
-        let peer = self.streams.peer();
-        let Some(peer) = peer.filter(|_| !self.streams.are_closing.get()) else {
+        if self.streams.are_closing.get() {
             // Nothing was done with it, so it can be made again elsewhere.
             let rejected = VarInt::from_u32(ErrorCode::RequestRejected.value().into());
             let _ = (response.reset(rejected), request.stop(rejected));
             return;
-        };
+        }
         self.requests += 1;
         self.streams.frames.earn(4);
-        let admitted = self.admit_stream(&peer);
+        let admitted = self.admit_stream();
         let (thread, streams) = (Rc::clone(self.thread), Rc::clone(&self.streams));
         let open = OpenStream::new(&self.streams);
         spawn_local(async move {
-            let stream = Stream { thread: &thread, streams: &streams, peer: &peer };
+            let stream = Stream { thread: &thread, streams: &streams, peer: &streams.peer };
             let shares = stream.serve(response, request, admitted).await;
             drop((open, shares));
         });
     }
 
     /// Takes a stream on, as long as there is room for it.
-    fn admit_stream(&self, peer: &Peer) -> Admitted {
+    fn admit_stream(&self) -> Admitted {
         let thread = self.thread;
         let shed = if thread.load.is_full() {
             Shed::Memory
-        } else if let Some(of_address) = peer.of_address.begin_stream() {
+        } else if let Some(of_address) = self.streams.peer.of_address.begin_stream() {
             return Ok((of_address, thread.load.stream()));
         } else {
             Shed::Address
