@@ -383,7 +383,6 @@ class TestExport:
         assert exported.returncode == 0, exported.stderr
         terraform = Terraform(source, tmp_path / "tf")
 
-        terraform("validate")
         plan = terraform("plan", "-input=false").stdout
         assert "5 to import, 0 to add, 0 to change, 0 to destroy" in plan, plan
 

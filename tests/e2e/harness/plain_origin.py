@@ -61,8 +61,9 @@ async def drop_body(head, reader):
 
 async def main():
     listening = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
-    # Connections inherit it.
+    # Connections inherit both. asyncio sets the second only on sockets that it has made itself.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES_MAX)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = await asyncio.start_server(serve, sock=listening, limit=1 << 17, backlog=BACKLOG)
     print(listening.getsockname()[1], flush=True)
     await server.serve_forever()

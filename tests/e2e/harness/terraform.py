@@ -43,7 +43,8 @@ class Terraform:
             (self.directory / name).mkdir()
             shutil.copy(CONFIGURATIONS / f"{name}.tf", self.directory / name)
         self.modules = modules
-        self.write_modules()
+        if modules:
+            self.write_modules()
         key, secret = mantlet.credentials
         self.environment = clean_environment(
             AWS_ACCESS_KEY_ID=key,
