@@ -409,9 +409,20 @@ def test_http3_can_be_left_off(tmp_path, origin):
         assert "alt-svc" not in viewer.get().fields
 
 
-def test_a_udp_port_that_is_taken_is_said(tmp_path):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+def taken_for_udp():
+    """A UDP socket on a port that is free for TCP."""
+    while True:
+        taken = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         taken.bind(("127.0.0.1", 0))
+        try:
+            socket.create_server(taken.getsockname()).close()
+            return taken
+        except OSError:
+            taken.close()
+
+
+def test_a_udp_port_that_is_taken_is_said(tmp_path):
+    with taken_for_udp() as taken:
         https = f"127.0.0.1:{taken.getsockname()[1]}"
         listen = ("--http", "127.0.0.1:0", "--https", https, "--api", "127.0.0.1:0")
         ended = command("run", "--data-dir", str(tmp_path / "data"), *listen)
