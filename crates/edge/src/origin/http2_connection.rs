@@ -19,7 +19,7 @@ use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::{self, Opening, OriginConnection};
+use super::connection::{NamedAddress, Opening, OriginConnection};
 use super::pool::Origins;
 use crate::alarm::{Alarm, TimedOut};
 use crate::http2_guard::{Conduct, Guard};
@@ -35,7 +35,7 @@ use crate::transport::Stream;
 pub(super) struct Http2Connection {
     sender: SendRequest<Bytes>,
     shared: Rc<Shared>,
-    leads_to: RefCell<Option<connection::NamedAddress>>,
+    leads_to: RefCell<Option<NamedAddress>>,
 }
 
 /// What a connection's task and its exchanges share.

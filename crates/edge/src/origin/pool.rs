@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::OriginFailure;
-use super::connection::{self, Connector, Endpoint, Opening, OriginConnection};
+use super::connection::{Connector, Endpoint, NamedAddress, Opening, OriginConnection};
 use super::http2_connection::Place;
 use super::http2_pool::Http2Pool;
 use crate::limits::{ORIGIN_IDLE_CHECK, ORIGIN_IDLE_MAX, ORIGINS_IDLE_MAX, ORIGINS_NAMED_IDLE_MAX};
@@ -119,7 +119,7 @@ impl Origins {
     }
 
     /// Whether a connection leads to an address that its origin's name still has.
-    pub(super) fn still_leads_there(&self, place: &mut Option<connection::NamedAddress>) -> bool {
+    pub(super) fn still_leads_there(&self, place: &mut Option<NamedAddress>) -> bool {
         self.inner.connector.still_leads_to_origin(place, Instant::now())
     }
 

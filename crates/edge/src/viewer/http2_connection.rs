@@ -135,12 +135,9 @@ impl Streams {
         self.conduct.complete_by().map_or(idle_until, |complete_by| complete_by.min(idle_until))
     }
 
-    /// Writes a stream's head in HTTP/1.1's form.
-    fn write_head(&self, parts: &Parts, body: &RecvStream) -> WrittenHead {
-        let mut input = Buffer::small();
-        if http2_head::size(parts) > SMALL_BUFFER_BYTES {
-            input.grow_for_head();
-        }
+    /// Writes a stream's head, of that size, in HTTP/1.1's form.
+    fn write_head(&self, parts: &Parts, size: usize, body: &RecvStream) -> WrittenHead {
+        let mut input = http2_head::room_for(size);
         http2_head::rewrite(parts, self.peer.scheme, &mut input)?;
         // What a tunnel brings is nobody's body.
         let framing = if http2_head::is_websocket(parts) {
@@ -252,10 +249,10 @@ impl<'c> Http2Connection<'c> {
         };
         let head = match admitted {
             // Here and now, so that what HPACK has unfolded is gone before the next head is.
-            Ok(()) if http2_head::size(&parts) <= SMALL_BUFFER_BYTES => {
-                Head::Written(self.streams.write_head(&parts, &body))
+            Ok(size) if size <= SMALL_BUFFER_BYTES => {
+                Head::Written(self.streams.write_head(&parts, size, &body))
             }
-            Ok(()) => Head::Large(Box::new(parts)),
+            Ok(size) => Head::Large(Box::new(parts), size),
             Err(fault) => Head::Written(Err(fault)),
         };
         let begun = BegunStream { head, body, respond, received_at: Instant::now() };
@@ -296,8 +293,8 @@ type WrittenHead = Result<(Buffer, BodyFraming), HeadFault>;
 
 enum Head {
     Written(WrittenHead),
-    /// As HPACK has it, which shares what it repeats; it is written when there is room for it.
-    Large(Box<Parts>),
+    /// As HPACK has it, which shares what it repeats, and its size; it is written when there is room for it.
+    Large(Box<Parts>, usize),
 }
 
 async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
@@ -310,10 +307,10 @@ async fn serve_stream(thread: &Thread, streams: &Streams, begun: BegunStream) {
     let mut turn = None;
     let written = match head {
         Head::Written(written) => written,
-        Head::Large(parts) => {
+        Head::Large(parts, size) => {
             let _waits = streams.unread.wait();
             turn = streams.large_heads.acquire().await.ok();
-            streams.write_head(&parts, &stream)
+            streams.write_head(&parts, size, &stream)
         }
     };
     let (peer, traffic) = (&streams.peer, Traffic::default());

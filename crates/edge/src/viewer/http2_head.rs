@@ -16,6 +16,7 @@ use http1::{BodyFraming, RequestError, TargetError, is_field_name, is_field_valu
 
 use super::refusal;
 use crate::buffer::Buffer;
+use crate::limits::SMALL_BUFFER_BYTES;
 
 /// Why a head is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,15 +60,10 @@ const CONNECTION_SPECIFIC: [&str; 5] =
 /// length, where there is no body but a tunnel.
 const NOT_OF_TUNNELS: [&str; 3] = ["sec-websocket-key", "sec-websocket-accept", "content-length"];
 
-/// How large the head will be, about.
-pub(super) fn size(parts: &Parts) -> usize {
-    let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
-    parts.headers.iter().fold(target, |size, (name, value)| size + name.as_str().len() + value.len() + 4)
-}
-
-/// Refuses what has more fields than a head may have, or certainly more bytes, before anything is done with it.
-pub(super) fn check_size(parts: &Parts) -> Result<(), HeadFault> {
-    // Crumbs of Cookie become one field, so that each may be so much shorter than `size` has it.
+/// How large the head will be, about. Refuses what has more fields than a head may have, or certainly more bytes,
+/// before anything is done with it.
+pub(super) fn check_size(parts: &Parts) -> Result<usize, HeadFault> {
+    // Crumbs of Cookie become one field, so that each may be so much shorter than it is counted.
     const CRUMB_BYTES: usize = "cookie: \r\n".len() - "; ".len();
     let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
@@ -76,8 +72,19 @@ pub(super) fn check_size(parts: &Parts) -> Result<(), HeadFault> {
     // `:authority` will be a field, too.
     let host = usize::from(!parts.headers.contains_key(header::HOST));
     let are_too_many = parts.headers.len() + host > HEAD_FIELDS_MAX;
-    let is_too_large = size(parts) > HEAD_BYTES_MAX + CRUMB_BYTES * HEAD_FIELDS_MAX;
-    if are_too_many || is_too_large { Err(HeadFault::TooLarge) } else { Ok(()) }
+    let fields = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    let size = target + fields.sum::<usize>();
+    let is_too_large = size > HEAD_BYTES_MAX + CRUMB_BYTES * HEAD_FIELDS_MAX;
+    if are_too_many || is_too_large { Err(HeadFault::TooLarge) } else { Ok(size) }
+}
+
+/// Room for a head of this size.
+pub(super) fn room_for(size: usize) -> Buffer {
+    let mut room = Buffer::small();
+    if size > SMALL_BUFFER_BYTES {
+        room.grow_for_head();
+    }
+    room
 }
 
 /// How the body goes on to the origin. A length is what the viewer said it is; whether that is true
@@ -103,11 +110,10 @@ pub(super) fn is_websocket(parts: &Parts) -> bool {
     parts.extensions.get::<Protocol>().is_some_and(|protocol| protocol.as_str() == "websocket")
 }
 
-/// Writes the head in HTTP/1.1's form, in the viewer's order, with `:authority` as Host and the crumbs of
+/// Writes a head whose size has been checked in HTTP/1.1's form, in the viewer's order, with `:authority` as Host and the crumbs of
 /// Cookie joined where the first of them was. An extended CONNECT becomes the handshake of HTTP/1.1 that it is for the
 /// origin.
 pub(super) fn rewrite(parts: &Parts, scheme: Scheme, out: &mut Buffer) -> Result<(), HeadFault> {
-    check_size(parts)?;
     let method = match (is_websocket(parts), parts.extensions.get::<Protocol>()) {
         (true, _) => "GET",
         (false, Some(_)) => return Err(HeadFault::OtherTunnel),
@@ -218,8 +224,9 @@ mod tests {
     fn check(request: http::request::Builder, expect: Result<&str, HeadFault>) {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let mut out = Buffer::small();
-        let rewritten =
-            rewrite(&parts, Scheme::Https, &mut out).map(|()| String::from_utf8_lossy(&out).into_owned());
+        let rewritten = check_size(&parts)
+            .and_then(|_| rewrite(&parts, Scheme::Https, &mut out))
+            .map(|()| String::from_utf8_lossy(&out).into_owned());
         assert_eq!(rewritten.as_deref().map_err(|fault| *fault), expect);
     }
 

@@ -327,7 +327,7 @@ impl Http3Connection<'_> {
         let (thread, streams) = (Rc::clone(self.thread), Rc::clone(&self.streams));
         let open = OpenStream::new(&self.streams);
         spawn_local(async move {
-            let stream = Stream { thread: &thread, streams: &streams, peer: &streams.peer };
+            let stream = Stream { thread: &thread, streams: &streams };
             let shares = stream.serve(response, request, admitted).await;
             drop((open, shares));
         });
@@ -402,7 +402,6 @@ async fn follow_stream(streams: &Streams, stream: &mut RecvStream) -> Result<(),
 struct Stream<'s> {
     thread: &'s Thread,
     streams: &'s Streams,
-    peer: &'s Peer,
 }
 
 /// A head in HTTP/1.1's form, and how the body is delimited.
@@ -424,7 +423,7 @@ impl Stream<'_> {
             Ok(shares) => (Ok(()), Some(shares)),
             Err(fault) => (Err(fault.answer()), None),
         };
-        let patience = || self.peer.patience(VIEWER_HEAD_TIME_MAX);
+        let patience = || self.streams.peer.patience(VIEWER_HEAD_TIME_MAX);
         let reading = async {
             match admitted {
                 Ok(()) => self.read_head(&mut reader).await,
@@ -439,7 +438,8 @@ impl Stream<'_> {
             }
             Err(NotServed::Refused(error)) => {
                 tracing::debug!(status = error.status(), "A viewer's request is refused");
-                let mut transcript = Transcript::begin(self.thread, self.peer, &traffic, None, received_at);
+                let mut transcript =
+                    Transcript::begin(self.thread, &self.streams.peer, &traffic, None, received_at);
                 let mut viewer = ViewerSide { body: &mut (), response: &mut response, alarm: &mut alarm };
                 let failure = Failure::Refused(error);
                 pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await
@@ -466,12 +466,8 @@ impl Stream<'_> {
     async fn read_head(&self, reader: &mut RequestReader<'_>) -> Result<WrittenHead, NotServed> {
         let section = reader.head().await?;
         let parts = http3_head::parts(&section)?;
-        http2_head::check_size(&parts)?;
-        let mut input = Buffer::small();
-        if http2_head::size(&parts) > SMALL_BUFFER_BYTES {
-            input.grow_for_head();
-        }
-        http2_head::rewrite(&parts, self.peer.scheme, &mut input)?;
+        let mut input = http2_head::room_for(http2_head::check_size(&parts)?);
+        http2_head::rewrite(&parts, self.streams.peer.scheme, &mut input)?;
         // The end may come in a packet of its own. Who sends a body without saying how long it is may wait for the
         // answer to its beginning; who only asks for something has no body.
         let is_known = parts.headers.contains_key(header::CONTENT_LENGTH)
@@ -497,7 +493,8 @@ impl Stream<'_> {
         };
         if let Err(fault) = readable {
             tracing::debug!(error = %fault, "A viewer's request is refused");
-            let mut transcript = Transcript::begin(self.thread, self.peer, traffic, None, received_at);
+            let mut transcript =
+                Transcript::begin(self.thread, &self.streams.peer, traffic, None, received_at);
             let mut viewer = ViewerSide { body: &mut (), response, alarm };
             let failure = Failure::Refused(fault.answer());
             return pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await;
@@ -516,8 +513,8 @@ impl Stream<'_> {
             head: head.view(&input),
             version: HttpVersion::Http3,
             framing,
-            peer: self.peer,
-            is_first: self.peer.asks(),
+            peer: &self.streams.peer,
+            is_first: self.streams.peer.asks(),
             received_at,
         };
         let mut viewer = ViewerSide { body: &mut body, response, alarm };
