@@ -13,8 +13,9 @@ import h2.connection
 import h2.events
 import kosoku
 import pytest
-import websockets
-from websockets.asyncio.server import serve
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 from harness.config import api_distribution, behavior, origin_at, without
 from harness.http1 import PeerClosed, head_bytes
@@ -293,12 +294,7 @@ def test_f1_the_verdicts_of_autobahns_cases_are_the_same_through_the_edge(mantle
 
 
 async def verdicts_direct_and_through_the_edge(mantlet):
-    async def echo_messages(connection):
-        with contextlib.suppress(websockets.ConnectionClosed):
-            async for message in connection:
-                await connection.send(message)
-
-    async with serve(echo_messages, "127.0.0.1", 0, max_size=None) as origin:
+    async with await asyncio.start_server(echo_messages, "127.0.0.1", 0) as origin:
         port = origin.sockets[0].getsockname()[1]
         default = behavior(ViewerProtocolPolicy="allow-all")
         viewer = mantlet.create(api_distribution(origin_at(port), default=default)).viewer
@@ -315,6 +311,39 @@ async def verdicts_direct_and_through_the_edge(mantlet):
             async with await asyncio.start_server(to_edge, "127.0.0.1", 0) as named:
                 found.append(await verdicts(named.sockets[0].getsockname()[1]))
         return found
+
+
+class EchoProtocol(ServerProtocol):
+    """Sends a message back in the moment of its last frame, and not when a task gets its turn: what a peer does
+    then hangs on the order of the bytes alone, and not on how many of them come together."""
+
+    def recv_frame(self, frame):
+        super().recv_frame(frame)
+        if frame.opcode not in DATA_OPCODES:
+            return
+        if frame.opcode != Opcode.CONT:
+            self.opcode, self.message = frame.opcode, b""
+        self.message += frame.data
+        if frame.fin:
+            if self.opcode == Opcode.TEXT:
+                self.message.decode()
+            self.send_frame(Frame(self.opcode, self.message))
+
+
+async def echo_messages(reader, writer):
+    protocol = EchoProtocol()
+    while data := await reader.read(64 * 1024):
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Request):
+                protocol.send_response(protocol.accept(event))
+        for data in protocol.data_to_send():
+            if data:
+                writer.write(data)
+            elif writer.can_write_eof():
+                writer.write_eof()
+        await writer.drain()
+    writer.close()
 
 
 async def verdicts(port):

@@ -64,7 +64,7 @@ impl Mailboxes {
     ) -> usize {
         let Some(mut mailbox) = self.lock(thread) else { return 0 };
         let mut taken = 0;
-        for (buffer, meta) in buffers.iter_mut().zip(metas) {
+        while let (Some(buffer), Some(meta)) = (buffers.get_mut(taken), metas.get_mut(taken)) {
             let Some(forwarded) = mailbox.waiting.pop_front() else { break };
             let Some(room) = buffer.get_mut(..forwarded.bytes.len()) else { continue };
             room.copy_from_slice(&forwarded.bytes);
