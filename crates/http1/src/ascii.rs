@@ -8,6 +8,11 @@ pub(crate) const PATH: u8 = 1 << 1;
 pub(crate) const QUERY: u8 = 1 << 2;
 /// Letters, digits, `-`, `_` and `.`: a host's name.
 pub(crate) const HOST_NAME: u8 = 1 << 3;
+/// `_` alone, which some origins read as a hyphen.
+pub(crate) const UNDERSCORE: u8 = 1 << 4;
+
+/// A one in each byte.
+const ONES: u64 = u64::from_le_bytes([1; 8]);
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -36,12 +41,10 @@ const fn classes_of(byte: u8) -> u8 {
     if alphanumeric || matches!(byte, b'-' | b'_' | b'.') {
         classes |= HOST_NAME;
     }
+    if byte == b'_' {
+        classes |= UNDERSCORE;
+    }
     classes
-}
-
-/// Whether `byte` is of `class`.
-pub(crate) fn is(class: u8, byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & class != 0
 }
 
 /// Whether every byte is of `class`. True of the empty slice.
@@ -52,6 +55,42 @@ pub(crate) fn all(class: u8, bytes: &[u8]) -> bool {
 /// Whether `bytes` is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(TOKEN, bytes)
+}
+
+/// The length of the token that `bytes` begin with, and the classes that any of its bytes is of.
+pub(crate) fn token_prefix(bytes: &[u8]) -> (usize, u8) {
+    let mut seen = 0;
+    for (len, &byte) in bytes.iter().enumerate() {
+        let classes = CLASSES[usize::from(byte)];
+        if classes & TOKEN == 0 {
+            return (len, seen);
+        }
+        seen |= classes;
+    }
+    (bytes.len(), seen)
+}
+
+/// Whether `name` is `lower` in any case; `lower` holds lower-case letters, digits and hyphens alone.
+///
+/// Eight bytes at a time: every field of every message is looked up by its name.
+pub(crate) fn is_in_any_case(name: &[u8], lower: &[u8]) -> bool {
+    let (Some(name_end), Some(lower_end)) = (name.last_chunk(), lower.last_chunk()) else {
+        return name.eq_ignore_ascii_case(lower);
+    };
+    let (name_words, _) = name.as_chunks();
+    let (lower_words, _) = lower.as_chunks();
+    name.len() == lower.len()
+        && is_word_in_any_case(*name_end, *lower_end)
+        && name_words.iter().zip(lower_words).all(|(name, lower)| is_word_in_any_case(*name, *lower))
+}
+
+/// The bit of a letter's case turns control characters into digits and hyphens, too: they are told by having neither
+/// of the two bits above the five lowest.
+fn is_word_in_any_case(name: [u8; 8], lower: [u8; 8]) -> bool {
+    const CASES: u64 = ONES << 5;
+    const SIXTHS: u64 = ONES << 6;
+    let (name, lower) = (u64::from_le_bytes(name), u64::from_le_bytes(lower));
+    ((name | CASES) ^ lower) | (!(name | name << 1) & SIXTHS) == 0
 }
 
 /// The position, at or after `from`, of the first control character other than HTAB.
@@ -90,7 +129,6 @@ pub(crate) fn is_free_of_controls(bytes: &[u8]) -> bool {
 /// The top bits of those of eight bytes that are below 0x20 or equal to 0x7f. HTAB is marked too: the caller looks
 /// closer. The lowest mark is right; a borrow may set others above it.
 fn control_marks(word: u64) -> u64 {
-    const ONES: u64 = u64::from_le_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let from_delete = word ^ (ONES * 0x7f);
@@ -103,10 +141,20 @@ fn is_control(byte: u8) -> bool {
 }
 
 /// `bytes` without the optional whitespace (RFC 9110 §5.6.3) around it.
-pub(crate) fn trim_whitespace(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_whitespace(bytes: &[u8]) -> &[u8] {
+    trim_whitespace_end(trim_whitespace_start(bytes))
+}
+
+/// `bytes` without the optional whitespace before it.
+pub(crate) fn trim_whitespace_start(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
+    bytes
+}
+
+/// `bytes` without the optional whitespace behind it.
+pub(crate) fn trim_whitespace_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
     }
@@ -141,6 +189,25 @@ mod tests {
                     }
                     assert_eq!(is_free_of_controls(&bytes), !is_control(control), "{bytes:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_compared_in_any_case_and_in_nothing_else() {
+        let lower = b"x-http2-method-override";
+        assert!(is_in_any_case(b"X-Http2-METHOD-override", lower));
+        assert!(!is_in_any_case(&lower[1..], lower));
+        for at in 0..lower.len() {
+            for byte in 0..=255_u8 {
+                let mut name = *lower;
+                name[at] = byte;
+                let expected = name.eq_ignore_ascii_case(lower);
+                assert_eq!(is_in_any_case(&name, lower), expected, "{byte:#x} at {at}");
+                assert_eq!(
+                    is_in_any_case(&name[16..], &lower[16..]),
+                    name[16..].eq_ignore_ascii_case(&lower[16..])
+                );
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::slice;
 
-use crate::ascii::{self, TOKEN};
+use crate::ascii::{self, UNDERSCORE};
 use crate::known_field::KnownField;
 
 /// Why a line of a head, or of a trailer section, is refused.
@@ -210,15 +210,8 @@ impl FieldPosition {
 /// RFC 9112 §5: `field-line = field-name ":" OWS field-value OWS`. The line scanner has refused control characters.
 fn parse_field_line(buffer: &[u8], line: Range<usize>) -> Result<FieldPosition, FieldError> {
     let bytes = buffer.get(line.clone()).unwrap_or_default();
-    let mut has_underscore = false;
-    let mut name_len = 0;
-    for &byte in bytes {
-        if !ascii::is(TOKEN, byte) {
-            break;
-        }
-        has_underscore |= byte == b'_';
-        name_len += 1;
-    }
+    let (name_len, classes) = ascii::token_prefix(bytes);
+    let has_underscore = classes & UNDERSCORE != 0;
     let (name, rest) = bytes.split_at(name_len);
     let Some((b':', value)) = rest.split_first() else { return Err(misspelled_name(name, rest)) };
     if name.is_empty() {
@@ -229,8 +222,9 @@ fn parse_field_line(buffer: &[u8], line: Range<usize>) -> Result<FieldPosition, 
     }
 
     let name_end = line.start + name_len;
-    let value_start = name_end + 1 + value.len() - value.trim_ascii_start().len();
-    let value_end = value_start + ascii::trim_whitespace(value).len();
+    let trimmed = ascii::trim_whitespace_start(value);
+    let value_start = line.end - trimmed.len();
+    let value_end = value_start + ascii::trim_whitespace_end(trimmed).len();
     Ok(FieldPosition {
         name: Span::new(&(line.start..name_end)),
         value: Span::new(&(value_start..value_end)),

@@ -1,5 +1,7 @@
 //! Field names that the edge acts on, recognised once, when a head is parsed.
 
+use crate::ascii::is_in_any_case;
+
 macro_rules! known_fields {
     ($($variant:ident = $name:literal,)*) => {
         /// A field whose name the edge, a policy or the framing knows.
@@ -123,7 +125,7 @@ impl KnownField {
     pub fn from_name(name: &[u8]) -> Option<Self> {
         let &index = SLOTS.get(slot_of(name)?)?;
         let &(field, known_name) = KNOWN_FIELDS.get(usize::from(index))?;
-        name.eq_ignore_ascii_case(known_name.as_bytes()).then_some(field)
+        is_in_any_case(name, known_name.as_bytes()).then_some(field)
     }
 
     /// As [`KnownField::from_name`], with `_` read as `-`.
