@@ -5,12 +5,12 @@ use edge_config::CorsHeaders;
 use crate::field::FieldSink;
 use crate::response_headers::HeadersRequest;
 
-const ALLOW_ORIGIN: &str = "Access-Control-Allow-Origin";
-const ALLOW_CREDENTIALS: &str = "Access-Control-Allow-Credentials";
-const ALLOW_METHODS: &str = "Access-Control-Allow-Methods";
-const ALLOW_HEADERS: &str = "Access-Control-Allow-Headers";
-const EXPOSE_HEADERS: &str = "Access-Control-Expose-Headers";
-const MAX_AGE: &str = "Access-Control-Max-Age";
+const ALLOW_ORIGIN: &[u8] = b"Access-Control-Allow-Origin";
+const ALLOW_CREDENTIALS: &[u8] = b"Access-Control-Allow-Credentials";
+const ALLOW_METHODS: &[u8] = b"Access-Control-Allow-Methods";
+const ALLOW_HEADERS: &[u8] = b"Access-Control-Allow-Headers";
+const EXPOSE_HEADERS: &[u8] = b"Access-Control-Expose-Headers";
+const MAX_AGE: &[u8] = b"Access-Control-Max-Age";
 
 /// Digits of a port: 65535 has five.
 const PORT_DIGITS_MAX: usize = 5;
@@ -18,8 +18,8 @@ const PORT_DIGITS_MAX: usize = 5;
 /// Whether the policy's CORS headers replace the origin's one of this name.
 ///
 /// The origin's consent to credentials goes in any case: that the policy has none is a setting too.
-pub(crate) fn replaces(cors: &CorsHeaders, name: &str) -> bool {
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
+pub(crate) fn replaces(cors: &CorsHeaders, name: &[u8]) -> bool {
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     cors.overrides_origin
         && (is(ALLOW_ORIGIN)
             || is(ALLOW_CREDENTIALS)
@@ -40,11 +40,11 @@ pub(crate) fn depends_on_origin(cors: &CorsHeaders) -> bool {
 pub(crate) fn write(
     cors: &CorsHeaders,
     request: &HeadersRequest<'_>,
-    has: impl Fn(&str) -> bool,
+    has: impl Fn(&[u8]) -> bool,
     sink: &mut impl FieldSink,
 ) {
     let Some(allowed) = allowed_origin(cors, request.origin) else { return };
-    let mut add = |name: &str, value: &[&[u8]]| {
+    let mut add = |name: &[u8], value: &[&[u8]]| {
         if !value.is_empty() && (cors.overrides_origin || !has(name)) {
             sink.field(name, value);
         }

@@ -43,15 +43,15 @@ pub(crate) type Decision = Result<SentBy, DroppedBy>;
 /// belong together without anything between them.
 pub trait OriginFieldSink {
     /// The origin gets a field.
-    fn sent(&mut self, name: &str, value: &[&[u8]], by: SentBy);
+    fn sent(&mut self, name: &[u8], value: &[&[u8]], by: SentBy);
 
     /// The origin does not get a field that the viewer sent.
-    fn dropped(&mut self, name: &str, value: &[u8], by: DroppedBy);
+    fn dropped(&mut self, name: &[u8], value: &[u8], by: DroppedBy);
 }
 
 /// Nobody wants to know.
 impl OriginFieldSink for () {
-    fn sent(&mut self, _: &str, _: &[&[u8]], _: SentBy) {}
+    fn sent(&mut self, _: &[u8], _: &[&[u8]], _: SentBy) {}
 
-    fn dropped(&mut self, _: &str, _: &[u8], _: DroppedBy) {}
+    fn dropped(&mut self, _: &[u8], _: &[u8], _: DroppedBy) {}
 }

@@ -19,7 +19,7 @@ pub fn requested_path<'a>(distribution: &'a LinkedDistribution, path: &'a str) -
 pub fn select_error_page<'d, 'a>(
     distribution: &'d LinkedDistribution,
     status: u16,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Option<&'d ErrorPage> {
     let page = distribution.error_pages.pages.iter().find(|page| page.error_status == status)?;
     let asker = Asker::read(fields);
@@ -32,14 +32,14 @@ pub fn select_error_page<'d, 'a>(
 
 /// Whether a field of the request says something of what was asked for, and nothing of an error page:
 /// its body, conditions on it, a part of it, another method for it.
-pub fn is_about_what_was_asked_for(name: &str) -> bool {
+pub fn is_about_what_was_asked_for(name: &[u8]) -> bool {
     let begins_with =
-        |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-    begins_with("content-")
-        || begins_with("if-")
+        |prefix: &[u8]| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    begins_with(b"content-")
+        || begins_with(b"if-")
         || ["range", "request-range", "x-http-method-override", "x-http-method", "x-method-override"]
             .iter()
-            .any(|other| other.eq_ignore_ascii_case(name))
+            .any(|other| other.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// What a request says of who sent it.
@@ -52,15 +52,15 @@ struct Asker {
 }
 
 impl Asker {
-    fn read<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    fn read<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut asker = Self::default();
         for (name, value) in fields {
-            if name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("sec-fetch-")) {
-                let is_navigating = name.eq_ignore_ascii_case("sec-fetch-mode") && value == b"navigate";
+            if name.get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"sec-fetch-")) {
+                let is_navigating = name.eq_ignore_ascii_case(b"sec-fetch-mode") && value == b"navigate";
                 *asker.fetches_to_navigate.get_or_insert(false) |= is_navigating;
-            } else if name.eq_ignore_ascii_case("accept") {
+            } else if name.eq_ignore_ascii_case(b"accept") {
                 asker.accepts_pages |= AnswerFormat::from_accept(Some(value)) == AnswerFormat::Html;
-            } else if name.eq_ignore_ascii_case("content-type") {
+            } else if name.eq_ignore_ascii_case(b"content-type") {
                 asker.speaks_grpc |= is_grpc(value);
             }
         }
@@ -90,7 +90,7 @@ mod tests {
 
     fn check(audience: ErrorPageAudience, status: u16, fields: &[(&str, &str)], expect: bool) {
         let distribution = with_page(audience);
-        let fields_of = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields_of = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let selected = select_error_page(&distribution, status, fields_of);
         assert_eq!(selected.is_some(), expect, "{status} {fields:?}");
     }
@@ -130,10 +130,10 @@ mod tests {
     #[test]
     fn what_is_about_something_else_does_not_go_with_the_request_for_a_page() {
         for name in ["Content-Type", "If-None-Match", "range", "If-Range", "X-HTTP-Method-Override"] {
-            assert!(is_about_what_was_asked_for(name), "{name}");
+            assert!(is_about_what_was_asked_for(name.as_bytes()), "{name}");
         }
         for name in ["Cookie", "Accept-Language", "Host", "X-Range"] {
-            assert!(!is_about_what_was_asked_for(name), "{name}");
+            assert!(!is_about_what_was_asked_for(name.as_bytes()), "{name}");
         }
     }
 }

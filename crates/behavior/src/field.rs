@@ -4,14 +4,13 @@
 /// anything between them.
 pub trait FieldSink {
     /// One field.
-    fn field(&mut self, name: &str, value: &[&[u8]]);
+    fn field(&mut self, name: &[u8], value: &[&[u8]]);
 }
 
 /// Whether two field names are the same to a careless reader: case never matters (RFC 9110 section
 /// 5.1), and CGI, WSGI and their heirs turn `-` into `_` and cannot tell the two apart afterwards.
-pub fn is_same_name(left: &str, right: &str) -> bool {
-    left.len() == right.len()
-        && left.bytes().zip(right.bytes()).all(|(left, right)| fold(left) == fold(right))
+pub fn is_same_name(left: &[u8], right: &[u8]) -> bool {
+    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| fold(*left) == fold(*right))
 }
 
 fn fold(byte: u8) -> u8 {
@@ -22,7 +21,7 @@ fn fold(byte: u8) -> u8 {
 }
 
 /// Whether a name begins like this, to the same reader.
-pub(crate) fn starts_with(name: &str, prefix: &str) -> bool {
+pub(crate) fn starts_with(name: &[u8], prefix: &[u8]) -> bool {
     name.get(..prefix.len()).is_some_and(|start| is_same_name(start, prefix))
 }
 
@@ -51,75 +50,72 @@ pub(crate) enum RequestField {
     Dropped,
 }
 
-/// Fields of one connection (RFC 9110 section 7.6.1), of framing, and those that CloudFront removes
-/// ("Request and response behavior for custom origins", the table of request headers).
-const DROPPED_FROM_REQUESTS: [&str; 14] = [
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "content-length",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "x-real-ip",
-    "x-forwarded-proto",
-    "x-amz-cf-id",
-];
-
-/// Forwarded without being asked for (same table).
-const ALWAYS_FORWARDED: [&str; 9] = [
-    "cache-control",
-    "pragma",
-    "max-forwards",
-    "range",
-    "request-range",
-    "if-match",
-    "if-none-match",
-    "if-modified-since",
-    "if-unmodified-since",
-];
-
-pub(crate) fn classify_request_field(name: &str) -> RequestField {
-    let class = classify_by_name(name);
-    // `X_Forwarded_For` is not `X-Forwarded-For` to us, but it is to the origin's framework: what is
-    // special under one spelling must not pass under another.
-    if class != RequestField::Ordinary && name.as_bytes().contains(&b'_') {
-        RequestField::Dropped
-    } else {
-        class
-    }
+/// How it reads a name: as a careless reader does, so that what is special under one spelling does not pass
+/// under another. `X_Forwarded_For` is not `X-Forwarded-For` to us, but it is to the origin's framework.
+pub(crate) fn classify_request_field(name: &[u8]) -> RequestField {
+    let class = classify_folded_request_field(FoldedName::of(name).as_bytes());
+    if class != RequestField::Ordinary && name.contains(&b'_') { RequestField::Dropped } else { class }
 }
 
-fn classify_by_name(name: &str) -> RequestField {
-    match name.as_bytes().first().copied().map(fold) {
-        Some(b'a') if is_same_name(name, "accept-encoding") => RequestField::AcceptEncoding,
-        Some(b'a') if is_same_name(name, "authorization") => RequestField::Authorization,
-        Some(b'c') if is_same_name(name, "cookie") => RequestField::Cookie,
-        Some(b'c') if starts_with(name, "cloudfront-") => RequestField::Dropped,
-        Some(b'c') if is_same_name(name, "content-length") || is_same_name(name, "connection") => {
-            RequestField::Dropped
-        }
-        Some(b'c') if starts_with(name, "content-") => RequestField::Always,
-        Some(b'h') if is_same_name(name, "host") => RequestField::Host,
-        Some(b'i') if is_same_name(name, "if-range") => RequestField::Always,
-        Some(b'u') if is_same_name(name, "user-agent") => RequestField::UserAgent,
-        Some(b'v') if is_same_name(name, "via") => RequestField::Via,
-        Some(b'x') if is_same_name(name, "x-forwarded-for") => RequestField::ForwardedFor,
-        Some(b'x') if starts_with(name, "x-edge-") => RequestField::Dropped,
-        Some(b'k' | b't' | b'u' | b'e' | b'p' | b'x') if is_any(name, &DROPPED_FROM_REQUESTS) => {
-            RequestField::Dropped
-        }
-        Some(b'c' | b'p' | b'm' | b'r' | b'i') if is_any(name, &ALWAYS_FORWARDED) => RequestField::Always,
+/// "Request and response behavior for custom origins", the table of request headers. Dropped are fields of one
+/// connection (RFC 9110 section 7.6.1), of framing, and those that CloudFront removes.
+fn classify_folded_request_field(name: &[u8]) -> RequestField {
+    match name {
+        b"accept-encoding" => RequestField::AcceptEncoding,
+        b"authorization" => RequestField::Authorization,
+        b"cookie" => RequestField::Cookie,
+        b"host" => RequestField::Host,
+        b"user-agent" => RequestField::UserAgent,
+        b"via" => RequestField::Via,
+        b"x-forwarded-for" => RequestField::ForwardedFor,
+        b"connection"
+        | b"content-length"
+        | b"expect"
+        | b"keep-alive"
+        | b"proxy-authenticate"
+        | b"proxy-authorization"
+        | b"proxy-connection"
+        | b"te"
+        | b"trailer"
+        | b"transfer-encoding"
+        | b"upgrade"
+        | b"x-amz-cf-id"
+        | b"x-forwarded-proto"
+        | b"x-real-ip" => RequestField::Dropped,
+        b"cache-control"
+        | b"if-match"
+        | b"if-modified-since"
+        | b"if-none-match"
+        | b"if-range"
+        | b"if-unmodified-since"
+        | b"max-forwards"
+        | b"pragma"
+        | b"range"
+        | b"request-range" => RequestField::Always,
+        _ if name.starts_with(b"content-") => RequestField::Always,
+        _ if name.starts_with(b"cloudfront-") || name.starts_with(b"x-edge-") => RequestField::Dropped,
         _ => RequestField::Ordinary,
     }
 }
 
-fn is_any(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|other| is_same_name(name, other))
+/// A name as a careless reader has it, as far as it matters: none that is compared whole is as long.
+struct FoldedName {
+    bytes: [u8; 20],
+    len: usize,
+}
+
+impl FoldedName {
+    fn of(name: &[u8]) -> Self {
+        let mut folded = Self { bytes: [0; 20], len: name.len().min(20) };
+        for (to, from) in folded.bytes.iter_mut().zip(name) {
+            *to = fold(*from);
+        }
+        folded
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
 }
 
 /// What the edge does with a field of the origin's response.
@@ -133,48 +129,30 @@ pub(crate) enum ResponseField {
     Dropped,
 }
 
-/// Fields of one connection, of framing, ours to say, or (`Alt-Svc`) a way around the edge.
-const DROPPED_FROM_RESPONSES: [&str; 13] = [
-    "connection",
-    "keep-alive",
-    "transfer-encoding",
-    "content-length",
-    "te",
-    "trailer",
-    "upgrade",
-    "proxy-connection",
-    "via",
-    "x-cache",
-    "x-amz-cf-id",
-    "x-amz-cf-pop",
-    "alt-svc",
-];
-
-pub(crate) fn classify_response_field(name: &str) -> ResponseField {
-    match name.as_bytes().first().copied().map(fold) {
-        Some(b's') if is_same_name(name, "set-cookie") => ResponseField::SetCookie,
-        Some(b'a' | b'c' | b'k' | b'p' | b't' | b'u' | b'v' | b'x')
-            if is_any(name, &DROPPED_FROM_RESPONSES) =>
-        {
-            ResponseField::Dropped
-        }
+/// Dropped are fields of one connection, of framing, ours to say, or (`Alt-Svc`) a way around the edge.
+pub(crate) fn classify_response_field(name: &[u8]) -> ResponseField {
+    match FoldedName::of(name).as_bytes() {
+        b"set-cookie" => ResponseField::SetCookie,
+        b"alt-svc" | b"connection" | b"content-length" | b"keep-alive" | b"proxy-connection" | b"te"
+        | b"trailer" | b"transfer-encoding" | b"upgrade" | b"via" | b"x-amz-cf-id" | b"x-amz-cf-pop"
+        | b"x-cache" => ResponseField::Dropped,
         _ => ResponseField::Ordinary,
     }
 }
 
 /// Whether a `Connection` field nominates a name for removal (RFC 9110 section 7.6.1).
-pub(crate) fn is_nominated<'a>(name: &str, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> bool {
+pub(crate) fn is_nominated<'a>(name: &[u8], fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
     fields
-        .filter(|(field, _)| is_same_name(field, "connection"))
+        .filter(|(field, _)| is_same_name(field, b"connection"))
         .flat_map(|(_, value)| value.split(|&byte| byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 /// Whether any `Connection` field nominates more than the usual `close` and `keep-alive`: asked once
 /// a message, so that the common case need not look at every field twice.
-pub(crate) fn has_nominations<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> bool {
+pub(crate) fn has_nominations<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> bool {
     fields
-        .filter(|(field, _)| is_same_name(field, "connection"))
+        .filter(|(field, _)| is_same_name(field, b"connection"))
         .flat_map(|(_, value)| value.split(|&byte| byte == b','))
         .map(<[u8]>::trim_ascii)
         .any(|option| !option.eq_ignore_ascii_case(b"close") && !option.eq_ignore_ascii_case(b"keep-alive"))
@@ -185,31 +163,30 @@ mod tests {
     use super::*;
 
     fn check(name: &str, expect: RequestField) {
-        assert_eq!(classify_request_field(name), expect, "{name}");
+        assert_eq!(classify_request_field(name.as_bytes()), expect, "{name}");
     }
 
     #[test]
     fn fields_are_known_in_any_case() {
         check("HOST", RequestField::Host);
         check("accept-Encoding", RequestField::AcceptEncoding);
+        check("AUTHORIZATION", RequestField::Authorization);
+        check("Cookie", RequestField::Cookie);
+        check("User-Agent", RequestField::UserAgent);
+        check("VIA", RequestField::Via);
+        check("X-Forwarded-For", RequestField::ForwardedFor);
+        check("If-Unmodified-Since", RequestField::Always);
         check("Content-Type", RequestField::Always);
-        check("X-Request-Id", RequestField::Ordinary);
-        check("", RequestField::Ordinary);
-    }
-
-    #[test]
-    fn every_dropped_and_always_name_is_found() {
-        for name in DROPPED_FROM_REQUESTS {
-            check(name, RequestField::Dropped);
-        }
-        for name in ALWAYS_FORWARDED {
-            check(name, RequestField::Always);
-        }
-        for name in DROPPED_FROM_RESPONSES {
-            assert_eq!(classify_response_field(name), ResponseField::Dropped, "{name}");
-        }
+        check("Content-Security-Policy-Report-Only", RequestField::Always);
+        check("Proxy-Authorization", RequestField::Dropped);
         check("X-Edge-Anything", RequestField::Dropped);
         check("CloudFront-Viewer-Country", RequestField::Dropped);
+        check("X-Request-Id", RequestField::Ordinary);
+        check("If-Unmodified-Since-X", RequestField::Ordinary);
+        check("", RequestField::Ordinary);
+        assert_eq!(classify_response_field(b"SET-COOKIE"), ResponseField::SetCookie);
+        assert_eq!(classify_response_field(b"Proxy_Connection"), ResponseField::Dropped);
+        assert_eq!(classify_response_field(b"Transfer-Encoding-And-More"), ResponseField::Ordinary);
     }
 
     #[test]
@@ -223,11 +200,12 @@ mod tests {
 
     #[test]
     fn a_connection_field_nominates_by_whole_names() {
-        let fields: [(&str, &[u8]); 2] = [("Connection", b"close, X-Secret"), ("Connection", b"foo")];
-        assert!(is_nominated("x-secret", fields.into_iter()));
-        assert!(is_nominated("Foo", fields.into_iter()));
-        assert!(!is_nominated("secret", fields.into_iter()));
+        let fields: [(&[u8], &[u8]); 2] = [(b"Connection", b"close, X-Secret"), (b"Connection", b"foo")];
+        assert!(is_nominated(b"x-secret", fields.into_iter()));
+        assert!(is_nominated(b"Foo", fields.into_iter()));
+        assert!(!is_nominated(b"secret", fields.into_iter()));
         assert!(has_nominations(fields.into_iter()));
-        assert!(!has_nominations([("connection", b"Keep-Alive, close".as_slice())].into_iter()));
+        let usual: [(&[u8], &[u8]); 1] = [(b"connection", b"Keep-Alive, close")];
+        assert!(!has_nominations(usual.into_iter()));
     }
 }

@@ -111,18 +111,19 @@ mod tests {
     pub(crate) struct Fields(pub(crate) String);
 
     impl FieldSink for Fields {
-        fn field(&mut self, name: &str, value: &[&[u8]]) {
-            let value = String::from_utf8_lossy(&value.concat()).into_owned();
-            self.0.extend([name, ": ", &value, "\n"]);
+        fn field(&mut self, name: &[u8], value: &[&[u8]]) {
+            let [name, value] =
+                [name, &value.concat()].map(|text| String::from_utf8_lossy(text).into_owned());
+            self.0.extend([&name, ": ", &value, "\n"]);
         }
     }
 
     impl OriginFieldSink for Fields {
-        fn sent(&mut self, name: &str, value: &[&[u8]], _: SentBy) {
+        fn sent(&mut self, name: &[u8], value: &[&[u8]], _: SentBy) {
             self.field(name, value);
         }
 
-        fn dropped(&mut self, _: &str, _: &[u8], _: DroppedBy) {}
+        fn dropped(&mut self, _: &[u8], _: &[u8], _: DroppedBy) {}
     }
 
     /// A distribution by the API preset: CachingDisabled, AllViewer, every method.

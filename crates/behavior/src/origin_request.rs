@@ -66,7 +66,7 @@ pub fn who_selects_query(cache_behavior: &LinkedCacheBehavior) -> Result<SentBy,
 /// `X-Forwarded-For` and `Via` stay in front of ours.
 pub fn write_origin_fields<'a>(
     request: &OriginRequest<'_>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     sink: &mut impl OriginFieldSink,
 ) {
     let nominations = has_nominations(fields.clone());
@@ -87,8 +87,8 @@ pub fn write_origin_fields<'a>(
         }
     }
     let edge = &mut By(SentBy::Edge, sink);
-    if !seen.user_agent_forwarded && !is_custom_header(request, "User-Agent") {
-        edge.field("User-Agent", &[b"Amazon CloudFront"]);
+    if !seen.user_agent_forwarded && !is_custom_header(request, b"User-Agent") {
+        edge.field(b"User-Agent", &[b"Amazon CloudFront"]);
     }
     if seen.accept_encoding {
         write_normalised_accept_encoding(request, fields.clone(), &mut By(SentBy::CachePolicy, edge.1));
@@ -98,9 +98,9 @@ pub fn write_origin_fields<'a>(
         write_cloudfront_headers(request, &fields, &mut ByWhoAsks(request, edge.1));
     }
     write_via(request, seen.via, fields, edge);
-    edge.field("X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
+    edge.field(b"X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
     for (name, value) in &request.origin.custom_headers {
-        sink.sent(name, &[value.as_bytes()], SentBy::OriginCustomHeader);
+        sink.sent(name.as_bytes(), &[value.as_bytes()], SentBy::OriginCustomHeader);
     }
 }
 
@@ -108,7 +108,7 @@ pub fn write_origin_fields<'a>(
 struct By<'s, S>(SentBy, &'s mut S);
 
 impl<S: OriginFieldSink> FieldSink for By<'_, S> {
-    fn field(&mut self, name: &str, value: &[&[u8]]) {
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
         self.1.sent(name, value, self.0);
     }
 }
@@ -117,7 +117,7 @@ impl<S: OriginFieldSink> FieldSink for By<'_, S> {
 struct ByWhoAsks<'s, 'r, S>(&'s OriginRequest<'r>, &'s mut S);
 
 impl<S: OriginFieldSink> FieldSink for ByWhoAsks<'_, '_, S> {
-    fn field(&mut self, name: &str, value: &[&[u8]]) {
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
         let by_cache_policy = contains_header(&self.0.cache_behavior.cache_policy.headers, name);
         let by = if by_cache_policy { SentBy::CachePolicy } else { SentBy::OriginRequestPolicy };
         self.1.sent(name, value, by);
@@ -125,7 +125,7 @@ impl<S: OriginFieldSink> FieldSink for ByWhoAsks<'_, '_, S> {
 }
 
 /// Decides on any field but a cookie.
-fn decide(request: &OriginRequest<'_>, class: RequestField, name: &str, seen: &mut Seen) -> Decision {
+fn decide(request: &OriginRequest<'_>, class: RequestField, name: &[u8], seen: &mut Seen) -> Decision {
     let decision = match class {
         RequestField::Always => Ok(SentBy::Always),
         RequestField::UserAgent => seen.note_user_agent(by_policies(request, name)),
@@ -175,7 +175,7 @@ impl Seen {
 
 /// What the cache policy names always goes, whatever the origin request policy says ("Understand
 /// origin request policies").
-pub(crate) fn by_policies(request: &OriginRequest<'_>, name: &str) -> Decision {
+pub(crate) fn by_policies(request: &OriginRequest<'_>, name: &[u8]) -> Decision {
     let cache_behavior = request.cache_behavior;
     let policy = cache_behavior.origin_request_policy.as_ref();
     if policy.is_some_and(|policy| selects_header(&policy.headers, name)) {
@@ -198,28 +198,28 @@ fn is_never_cached(request: &OriginRequest<'_>) -> bool {
 
 /// Origin custom headers stand over the viewer's of the same name ("Add custom headers to origin
 /// requests").
-fn is_custom_header(request: &OriginRequest<'_>, name: &str) -> bool {
-    request.origin.custom_headers.iter().any(|(custom, _)| is_same_name(custom, name))
+fn is_custom_header(request: &OriginRequest<'_>, name: &[u8]) -> bool {
+    request.origin.custom_headers.iter().any(|(custom, _)| is_same_name(custom.as_bytes(), name))
 }
 
 /// The viewer's host where a policy forwards it, else the origin's own name.
 fn write_host(request: &OriginRequest<'_>, sink: &mut impl OriginFieldSink) {
-    if let Ok(by) = by_policies(request, "host") {
-        return sink.sent("Host", &[request.host.as_bytes()], by);
+    if let Ok(by) = by_policies(request, b"host") {
+        return sink.sent(b"Host", &[request.host.as_bytes()], by);
     }
     let sink = &mut By(SentBy::OriginDomainName, sink);
     match &request.origin.address {
-        OriginAddress::Name(name) => sink.field("Host", &[name.as_str().as_bytes()]),
+        OriginAddress::Name(name) => sink.field(b"Host", &[name.as_str().as_bytes()]),
         OriginAddress::Ip(address) if address.is_ipv6() => {
-            sink.field("Host", &[b"[", address.to_string().as_bytes(), b"]"]);
+            sink.field(b"Host", &[b"[", address.to_string().as_bytes(), b"]"]);
         }
-        OriginAddress::Ip(address) => sink.field("Host", &[address.to_string().as_bytes()]),
+        OriginAddress::Ip(address) => sink.field(b"Host", &[address.to_string().as_bytes()]),
     }
 }
 
 fn write_cookies(
     cache_behavior: &LinkedCacheBehavior,
-    name: &str,
+    name: &[u8],
     value: &[u8],
     sink: &mut impl OriginFieldSink,
 ) {
@@ -281,7 +281,7 @@ fn filter_by<'a>(
 /// a viewer of HTTP/1.0 is not sent anything compressed.
 fn write_normalised_accept_encoding<'a>(
     request: &OriginRequest<'_>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     sink: &mut impl FieldSink,
 ) {
     let policy = &request.cache_behavior.cache_policy;
@@ -289,7 +289,7 @@ fn write_normalised_accept_encoding<'a>(
         return;
     }
     let (mut brotli, mut gzip) = (false, false);
-    for (_, value) in fields.filter(|(name, _)| is_same_name(name, "accept-encoding")) {
+    for (_, value) in fields.filter(|(name, _)| is_same_name(name, b"accept-encoding")) {
         brotli |= policy.accept_encoding_brotli && accepts(value, b"br");
         gzip |= policy.accept_encoding_gzip && accepts(value, b"gzip");
     }
@@ -299,7 +299,7 @@ fn write_normalised_accept_encoding<'a>(
         (false, true) => b"gzip",
         (false, false) => b"identity",
     };
-    sink.field("Accept-Encoding", &[value]);
+    sink.field(b"Accept-Encoding", &[value]);
 }
 
 /// Whether a list names a coding with any weight but zero (RFC 9110 section 12.5.3).
@@ -320,8 +320,8 @@ fn is_zero_weight(parameter: &[u8]) -> bool {
 
 /// Values of the viewer's fields of one name, and room for one more of ours.
 fn joined_values<'a>(
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
-    name: &str,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    name: &[u8],
     separator: &'a [u8],
 ) -> ([&'a [u8]; 2 * FORWARDED_VALUES_MAX], usize) {
     let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX] = [b""; 2 * FORWARDED_VALUES_MAX];
@@ -339,24 +339,24 @@ fn joined_values<'a>(
 fn write_forwarded_for<'a>(
     request: &OriginRequest<'_>,
     is_seen: bool,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     sink: &mut impl FieldSink,
 ) {
     let mut text = [0_u8; 45];
     let address = format_address(request.viewer, &mut text);
     if !is_seen {
-        return sink.field("X-Forwarded-For", &[address]);
+        return sink.field(b"X-Forwarded-For", &[address]);
     }
-    let (parts, used) = joined_values(fields, "x-forwarded-for", b",");
+    let (parts, used) = joined_values(fields, b"x-forwarded-for", b",");
     let mut parts = parts.map(|part| -> &[u8] { part });
     parts[used] = address;
-    sink.field("X-Forwarded-For", &parts[..=used]);
+    sink.field(b"X-Forwarded-For", &parts[..=used]);
 }
 
 fn write_via<'a>(
     request: &OriginRequest<'_>,
     is_seen: bool,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     sink: &mut impl FieldSink,
 ) {
     let ours: [&[u8]; 4] = [
@@ -366,13 +366,13 @@ fn write_via<'a>(
         b".cloudfront.net (CloudFront)",
     ];
     if !is_seen {
-        return sink.field("Via", &ours);
+        return sink.field(b"Via", &ours);
     }
-    let (viewers, used) = joined_values(fields, "via", b", ");
+    let (viewers, used) = joined_values(fields, b"via", b", ");
     let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX + 4] = [b""; 2 * FORWARDED_VALUES_MAX + 4];
     parts[..used].copy_from_slice(&viewers[..used]);
     parts[used..used + ours.len()].copy_from_slice(&ours);
-    sink.field("Via", &parts[..used + ours.len()]);
+    sink.field(b"Via", &parts[..used + ours.len()]);
 }
 
 /// The viewer's address as text, without the heap. An IPv4 address is written as one even when a
@@ -443,7 +443,7 @@ mod tests {
             via_id: "abc",
         };
         let mut sink = Fields::default();
-        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         write_origin_fields(&request, fields, &mut sink);
         sink.0
     }
@@ -594,12 +594,12 @@ mod tests {
     struct Decisions(Vec<String>);
 
     impl OriginFieldSink for Decisions {
-        fn sent(&mut self, name: &str, _: &[&[u8]], by: SentBy) {
-            self.0.push(format!("{name}: {by:?}"));
+        fn sent(&mut self, name: &[u8], _: &[&[u8]], by: SentBy) {
+            self.0.push(format!("{}: {by:?}", name.escape_ascii()));
         }
 
-        fn dropped(&mut self, name: &str, _: &[u8], by: DroppedBy) {
-            self.0.push(format!("{name}! {by:?}"));
+        fn dropped(&mut self, name: &[u8], _: &[u8], by: DroppedBy) {
+            self.0.push(format!("{}! {by:?}", name.escape_ascii()));
         }
     }
 
@@ -647,7 +647,7 @@ mod tests {
         let mut decisions = Decisions::default();
         write_origin_fields(
             &request,
-            fields.iter().map(|(name, value)| (*name, value.as_bytes())),
+            fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
             &mut decisions,
         );
         let expect = [

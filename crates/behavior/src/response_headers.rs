@@ -19,7 +19,7 @@ pub struct HeadersRequest<'a> {
 
 impl<'a> HeadersRequest<'a> {
     /// Finds it among the request's fields.
-    pub fn read(scheme: Scheme, method: &str, fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub fn read(scheme: Scheme, method: &str, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut read = Self {
             scheme,
             origin: None,
@@ -28,11 +28,11 @@ impl<'a> HeadersRequest<'a> {
             asks_for_server_timing: false,
         };
         for (name, value) in fields {
-            if name.eq_ignore_ascii_case("origin") {
+            if name.eq_ignore_ascii_case(b"origin") {
                 read.origin = Some(value);
-            } else if name.eq_ignore_ascii_case("access-control-request-headers") {
+            } else if name.eq_ignore_ascii_case(b"access-control-request-headers") {
                 read.requested_headers = Some(value);
-            } else if name.eq_ignore_ascii_case("pragma") {
+            } else if name.eq_ignore_ascii_case(b"pragma") {
                 read.asks_for_server_timing |= value.eq_ignore_ascii_case(b"server-timing");
             }
         }
@@ -98,18 +98,18 @@ impl<'a> AppliedHeaders<'a> {
 
     /// Whether the edge has to write a `Date`: the policy took the origin's, or there was none.
     pub(crate) fn needs_date(&self, origin_has_one: bool) -> bool {
-        !self.sets("Date") && (!origin_has_one || self.removes("Date"))
+        !self.sets(b"Date") && (!origin_has_one || self.removes(b"Date"))
     }
 
     /// Writes fields with what the policy adds and without what it removes. "CloudFront removes the
     /// headers first and then adds any headers".
     pub(crate) fn write<'f>(
         &self,
-        fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone,
         sink: &mut impl FieldSink,
     ) {
         let kept = fields.filter(|(name, _)| !self.removes(name));
-        let has = |name: &str| kept.clone().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let has = |name: &[u8]| kept.clone().any(|(other, _)| other.eq_ignore_ascii_case(name));
         let vary_names_origin = kept.clone().any(|(name, value)| is_vary_by_origin(name, value));
         for (name, value) in kept.clone() {
             if !self.replaces(name) {
@@ -117,17 +117,18 @@ impl<'a> AppliedHeaders<'a> {
             }
         }
         // "For the Server header that CloudFront adds, the header's value is CloudFront".
-        if self.removes("Server") && !self.sets("Server") {
-            sink.field("Server", &[b"CloudFront"]);
+        if self.removes(b"Server") && !self.sets(b"Server") {
+            sink.field(b"Server", &[b"CloudFront"]);
         }
         if let Some(cors) = &self.policy.cors {
             if cors::depends_on_origin(cors) && !vary_names_origin {
-                sink.field("Vary", &[b"Origin"]);
+                sink.field(b"Vary", &[b"Origin"]);
             }
             cors::write(cors, &self.request, has, sink);
         }
-        for header in self.headers().filter(|header| header.overrides_origin || !has(&header.name)) {
-            sink.field(&header.name, &[header.value.as_bytes()]);
+        for header in self.headers().filter(|header| header.overrides_origin || !has(header.name.as_bytes()))
+        {
+            sink.field(header.name.as_bytes(), &[header.value.as_bytes()]);
         }
         if let Some(timing) = &self.server_timing {
             timing.write(kept, sink);
@@ -138,33 +139,38 @@ impl<'a> AppliedHeaders<'a> {
     fn headers(&self) -> impl Iterator<Item = &'a ResponseHeader> {
         let (is_clear, is_edge_made) = (self.request.scheme == Scheme::Http, self.is_edge_made);
         self.policy.headers.iter().filter(move |header| {
-            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            let is = |name: &[u8]| is(header, name);
             // RFC 6797 section 7.2: never over plain HTTP.
-            let is_misplaced = is_clear && is("strict-transport-security");
-            let is_about_caching = is_edge_made && (is("cache-control") || is("expires"));
-            !is_misplaced && !is_about_caching && !is_protected_header(&header.name)
+            let is_misplaced = is_clear && is(b"strict-transport-security");
+            let is_about_caching = is_edge_made && (is(b"cache-control") || is(b"expires"));
+            !is_misplaced && !is_about_caching && !is_protected_header(header.name.as_bytes())
         })
     }
 
-    fn sets(&self, name: &str) -> bool {
-        self.headers().any(|header| header.name.eq_ignore_ascii_case(name))
+    fn sets(&self, name: &[u8]) -> bool {
+        self.headers().any(|header| is(header, name))
     }
 
-    fn removes(&self, name: &str) -> bool {
+    fn removes(&self, name: &[u8]) -> bool {
         removes(self.policy, name)
     }
 
     /// Whether something of ours stands in the place of the origin's field.
-    fn replaces(&self, name: &str) -> bool {
+    fn replaces(&self, name: &[u8]) -> bool {
         self.policy.cors.as_ref().is_some_and(|cors| cors::replaces(cors, name))
-            || self.headers().any(|header| header.overrides_origin && header.name.eq_ignore_ascii_case(name))
-            || (self.server_timing.is_some() && name.eq_ignore_ascii_case("server-timing"))
+            || self.headers().any(|header| header.overrides_origin && is(header, name))
+            || (self.server_timing.is_some() && name.eq_ignore_ascii_case(b"server-timing"))
     }
 }
 
+fn is(header: &ResponseHeader, name: &[u8]) -> bool {
+    header.name.as_bytes().eq_ignore_ascii_case(name)
+}
+
 /// Whether the policy takes a field of this name from the origin's response.
-pub(crate) fn removes(policy: &ResponseHeadersPolicy, name: &str) -> bool {
-    policy.removed_headers.iter().any(|other| other.eq_ignore_ascii_case(name)) && !is_protected_header(name)
+pub(crate) fn removes(policy: &ResponseHeadersPolicy, name: &[u8]) -> bool {
+    policy.removed_headers.iter().any(|other| other.as_bytes().eq_ignore_ascii_case(name))
+        && !is_protected_header(name)
 }
 
 impl UpstreamTiming {
@@ -178,18 +184,18 @@ impl UpstreamTiming {
     }
 }
 
-fn is_vary_by_origin(name: &str, value: &[u8]) -> bool {
+fn is_vary_by_origin(name: &[u8], value: &[u8]) -> bool {
     let names_origin = |part: &[u8]| {
         let part = part.trim_ascii();
         part.eq_ignore_ascii_case(b"origin") || part == b"*"
     };
-    name.eq_ignore_ascii_case("vary") && value.split(|&byte| byte == b',').any(names_origin)
+    name.eq_ignore_ascii_case(b"vary") && value.split(|&byte| byte == b',').any(names_origin)
 }
 
 impl ServerTiming<'_> {
     /// "A single Server-Timing header that includes the value that came from the origin and the metrics
     /// that CloudFront added". What we do not know is not told.
-    fn write<'f>(&self, fields: impl Iterator<Item = (&'f str, &'f [u8])>, sink: &mut impl FieldSink) {
+    fn write<'f>(&self, fields: impl Iterator<Item = (&'f [u8], &'f [u8])>, sink: &mut impl FieldSink) {
         let Self { upstream, pop, request_id, downstream_first_byte } = self;
         let metrics = format!(
             "{}cdn-pop;desc=\"{pop}\",cdn-rid;desc=\"{request_id}\",cdn-downstream-fbl;dur={}",
@@ -197,10 +203,10 @@ impl ServerTiming<'_> {
             downstream_first_byte.as_millis()
         );
         let mut parts = vec![metrics.as_bytes()];
-        for (_, value) in fields.filter(|(name, _)| name.eq_ignore_ascii_case("server-timing")) {
+        for (_, value) in fields.filter(|(name, _)| name.eq_ignore_ascii_case(b"server-timing")) {
             parts.extend([b",", value]);
         }
-        sink.field("Server-Timing", &parts);
+        sink.field(b"Server-Timing", &parts);
     }
 }
 

@@ -89,17 +89,17 @@ pub struct ViewerLocation<'a> {
 /// Writes the headers that either policy asks for.
 pub(crate) fn write_cloudfront_headers<'a>(
     request: &OriginRequest<'_>,
-    fields: &(impl Iterator<Item = (&'a str, &'a [u8])> + Clone),
+    fields: &(impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone),
     sink: &mut impl FieldSink,
 ) {
     let asked_for = request.cache_behavior.cloudfront_headers;
     let device = asked_for.intersects(CloudFrontHeaders::OF_DEVICES).then(|| {
-        let user_agent = fields.clone().find(|(name, _)| is_same_name(name, "user-agent"));
+        let user_agent = fields.clone().find(|(name, _)| is_same_name(name, b"user-agent"));
         Device::of(user_agent.map(|(_, value)| value).unwrap_or_default())
     });
     for header in asked_for.iter() {
         if let Some(value) = value(header, request, device, fields.clone()) {
-            sink.field(header.name(), &[value.as_bytes()]);
+            sink.field(header.name().as_bytes(), &[value.as_bytes()]);
         }
     }
 }
@@ -109,7 +109,7 @@ fn value<'v, 'a>(
     header: CloudFrontHeader,
     request: &OriginRequest<'v>,
     device: Option<Device>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
 ) -> Option<Cow<'v, str>> {
     let (tls, location) = (request.facts.tls, request.facts.location);
     let told = match header {
@@ -151,7 +151,7 @@ fn value<'v, 'a>(
 }
 
 /// The names as the viewer wrote them, as many whole ones as fit.
-fn header_order<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> String {
+fn header_order<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     let mut order = String::new();
     for (name, _) in fields {
         if order.len() + 1 + name.len() > HEADER_ORDER_BYTES_MAX {
@@ -160,7 +160,8 @@ fn header_order<'a>(fields: impl Iterator<Item = (&'a str, &'a [u8])>) -> String
         if !order.is_empty() {
             order.push(':');
         }
-        order.push_str(name);
+        // Names are tokens, so ASCII.
+        order.extend(name.iter().copied().map(char::from));
     }
     order
 }
@@ -224,7 +225,7 @@ mod tests {
         let mut sink = Fields::default();
         write_origin_fields(
             &request,
-            fields.iter().map(|(name, value)| (*name, value.as_bytes())),
+            fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
             &mut sink,
         );
         let lines = sink.0.lines().filter_map(|line| line.strip_prefix("CloudFront-"));
@@ -320,7 +321,7 @@ mod tests {
     #[test]
     fn b11_the_order_of_headers_ends_with_a_whole_name() {
         let name = "x".repeat(99);
-        let fields: Vec<_> = (0..100).map(|_| (name.as_str(), b"".as_slice())).collect();
+        let fields: Vec<_> = (0..100).map(|_| (name.as_bytes(), b"".as_slice())).collect();
         let order = header_order(fields.into_iter());
         assert_eq!(order.len(), 76 * 100 - 1);
         assert!(order.split(':').all(|part| part == name));

@@ -57,7 +57,7 @@ impl ViewerResponse<'_> {
     /// Writes what the response says, as far as the response headers policy lets it.
     fn write_fields<'f>(
         &self,
-        fields: impl Iterator<Item = (&'f str, &'f [u8])> + Clone,
+        fields: impl Iterator<Item = (&'f [u8], &'f [u8])> + Clone,
         sink: &mut impl FieldSink,
     ) {
         match &self.headers {
@@ -73,17 +73,17 @@ impl ViewerResponse<'_> {
 
     /// The headers that every response has, edge-made ones included.
     fn write_own_fields(&self, sink: &mut impl FieldSink) {
-        sink.field("X-Cache", &[self.x_cache.as_str().as_bytes()]);
+        sink.field(b"X-Cache", &[self.x_cache.as_str().as_bytes()]);
         // RFC 9110 section 7.6.3: the version in which the message was received, from the origin here.
         let version = HttpVersion::Http11.as_str();
         sink.field(
-            "Via",
+            b"Via",
             &[version.as_bytes(), b" ", self.via_id.as_bytes(), b".cloudfront.net (CloudFront)"],
         );
-        sink.field("X-Amz-Cf-Pop", &[self.pop.as_bytes()]);
-        sink.field("X-Amz-Cf-Id", &[self.request_id.as_bytes()]);
+        sink.field(b"X-Amz-Cf-Pop", &[self.pop.as_bytes()]);
+        sink.field(b"X-Amz-Cf-Id", &[self.request_id.as_bytes()]);
         if let Some(service) = self.alternative_service {
-            sink.field("Alt-Svc", &[service.as_bytes()]);
+            sink.field(b"Alt-Svc", &[service.as_bytes()]);
         }
     }
 }
@@ -92,7 +92,7 @@ impl ViewerResponse<'_> {
 pub fn write_viewer_fields<'a>(
     cache_behavior: &LinkedCacheBehavior,
     response: &ViewerResponse<'_>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     sink: &mut impl FieldSink,
 ) {
     let nominations = has_nominations(fields.clone());
@@ -114,7 +114,7 @@ pub fn write_viewer_fields<'a>(
 /// nothing that would not pass there, and nothing of the edge's own.
 pub fn write_interim_fields<'a>(
     cache_behavior: &LinkedCacheBehavior,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     sink: &mut impl FieldSink,
 ) {
     let nominations = has_nominations(fields.clone());
@@ -133,7 +133,7 @@ pub fn write_interim_fields<'a>(
 /// Writes the header fields of a response that the edge makes, all but those of framing.
 pub fn write_edge_fields<'a>(
     response: &ViewerResponse<'_>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])> + Clone,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone,
     sink: &mut impl FieldSink,
 ) {
     response.write_fields(fields, sink);
@@ -165,7 +165,7 @@ mod tests {
 
     fn check(fields: &[(&str, &str)], expect: &str) {
         let mut sink = Fields::default();
-        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         write_viewer_fields(&distribution().default_cache_behavior, &RESPONSE, fields, &mut sink);
         assert_eq!(sink.0, format!("{expect}{OWN}"));
     }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_interim_response_says_nothing_that_the_final_one_could_not() {
         let fields = [("Link", "</a.css>"), ("Set-Cookie", "a=1"), ("Connection", "X-Hop"), ("X-Hop", "1")];
-        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         let mut sink = Fields::default();
         write_interim_fields(&distribution().default_cache_behavior, fields, &mut sink);
         assert_eq!(sink.0, "Link: </a.css>\n");
@@ -210,7 +210,7 @@ mod tests {
         let mut cache_behavior = distribution().default_cache_behavior;
         cache_behavior.origin_request_policy = None;
         let mut sink = Fields::default();
-        let fields = [("Set-Cookie", b"a=1".as_slice())].into_iter();
+        let fields = [(b"Set-Cookie".as_slice(), b"a=1".as_slice())].into_iter();
         write_viewer_fields(&cache_behavior, &RESPONSE, fields, &mut sink);
         assert_eq!(sink.0, OWN);
     }

@@ -12,19 +12,19 @@ use crate::origin_request::{OriginRequest, by_policies};
 /// That `Connection` nominates `Upgrade` is for the caller to know: it is a matter of the connection.
 pub fn websocket_key<'a>(
     request: &OriginRequest<'_>,
-    fields: impl Iterator<Item = (&'a str, &'a [u8])>,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
 ) -> Option<&'a [u8]> {
     if request.method != Method::Get || !has_handshakes(request.version) {
         return None;
     }
     let (mut is_asked_for, mut key, mut version) = (false, None, None);
     for (name, value) in fields {
-        if is_same_name(name, "upgrade") {
+        if is_same_name(name, b"upgrade") {
             is_asked_for |= names_websocket(value);
         }
-        let single = if is_same_name(name, "sec-websocket-key") {
+        let single = if is_same_name(name, b"sec-websocket-key") {
             &mut key
-        } else if is_same_name(name, "sec-websocket-version") {
+        } else if is_same_name(name, b"sec-websocket-version") {
             &mut version
         } else {
             continue;
@@ -75,7 +75,7 @@ mod tests {
             request_id: "id",
             via_id: "abc",
         };
-        let fields = fields.iter().map(|(name, value)| (*name, value.as_bytes()));
+        let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         assert_eq!(websocket_key(&request, fields), expect.map(str::as_bytes));
     }
 

@@ -242,17 +242,17 @@ impl EdgeAnswer {
                 .and_then(|request| alternative_service(thread, distribution, request)),
             headers: headers_of_answer(thread, distribution, request, &id),
         };
-        let fields: [(&str, &[u8]); 3] =
-            [("Server", b"CloudFront"), ("Date", &date), ("Content-Type", self.content_type.as_bytes())];
-        let location = self.location.as_ref().map(|location| ("Location", location.as_bytes()));
+        let fields: [(&[u8], &[u8]); 3] =
+            [(b"Server", b"CloudFront"), (b"Date", &date), (b"Content-Type", self.content_type.as_bytes())];
+        let location = self.location.as_ref().map(|location| (b"Location".as_slice(), location.as_bytes()));
         let begun = viewer.response.begin(start, |sink| {
             write_edge_fields(&own, fields.into_iter().chain(location), sink);
             if let Some((status, message)) = &self.grpc {
-                sink.field("grpc-status", &[status.as_str().as_bytes()]);
-                sink.field("grpc-message", &[message.as_bytes()]);
+                sink.field(b"grpc-status", &[status.as_str().as_bytes()]);
+                sink.field(b"grpc-message", &[message.as_bytes()]);
             }
             if own.needs_date(true) {
-                sink.field("Date", &[&date]);
+                sink.field(b"Date", &[&date]);
             }
         });
         if let Err(error) = begun {

@@ -136,8 +136,8 @@ pub struct SecondOrigin {
 pub struct ViewerHead(pub Vec<(String, Vec<u8>)>);
 
 impl FieldSink for ViewerHead {
-    fn field(&mut self, name: &str, value: &[&[u8]]) {
-        self.0.push((name.to_owned(), value.concat()));
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
+        self.0.push((text(name), value.concat()));
     }
 }
 
@@ -171,13 +171,18 @@ struct Fields {
 }
 
 impl OriginFieldSink for Fields {
-    fn sent(&mut self, name: &str, value: &[&[u8]], by: SentBy) {
-        self.sent.push(SentField { name: name.to_owned(), value: value.concat(), by });
+    fn sent(&mut self, name: &[u8], value: &[&[u8]], by: SentBy) {
+        self.sent.push(SentField { name: text(name), value: value.concat(), by });
     }
 
-    fn dropped(&mut self, name: &str, value: &[u8], by: DroppedBy) {
-        self.dropped.push(DroppedField { name: name.to_owned(), value: value.to_owned(), by });
+    fn dropped(&mut self, name: &[u8], value: &[u8], by: DroppedBy) {
+        self.dropped.push(DroppedField { name: text(name), value: value.to_owned(), by });
     }
+}
+
+/// A name is a token, so nothing is lost.
+fn text(name: &[u8]) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }
 
 /// Says what an edge that serves this snapshot would do with a request.
@@ -377,7 +382,7 @@ impl Asked<'_, '_> {
         let mut head = ViewerHead::default();
         write_viewer_fields(self.cache_behavior, &response, std::iter::empty(), &mut head);
         if response.needs_date(false) {
-            head.field("Date", &[date.as_bytes()]);
+            head.field(b"Date", &[date.as_bytes()]);
         }
         head
     }

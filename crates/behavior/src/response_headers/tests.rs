@@ -22,8 +22,8 @@ fn written(
     request: &[(&str, &str)],
     response: &[(&str, &str)],
 ) -> String {
-    fn bytes<'a>(fields: &'a [(&str, &str)]) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone {
-        fields.iter().map(|(name, value)| (*name, value.as_bytes()))
+    fn bytes<'a>(fields: &'a [(&str, &str)]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone {
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
     }
     let request = HeadersRequest::read(Scheme::Https, method, bytes(request));
     let mut sink = Fields::default();

@@ -286,7 +286,7 @@ impl Attempt<'_, '_, '_> {
         if trailers.len() == 0 || !request.takes_trailers() || matches!(purpose, Purpose::ErrorPage(_)) {
             return None;
         }
-        let trailers = trailers.map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        let trailers = trailers.map(|field| (field.name, field.value));
         Some(viewer_trailers(cache_behavior, trailers))
     }
 
@@ -390,8 +390,7 @@ impl Attempt<'_, '_, '_> {
         {
             return Ok(());
         }
-        let fields =
-            response.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        let fields = response.fields().map(|field| (field.name, field.value));
         viewer
             .response
             .inform(response.status(), |sink| write_interim_fields(cache_behavior, fields, sink))
@@ -463,14 +462,13 @@ impl Attempt<'_, '_, '_> {
             framing: viewer_framing(response, self.exchange.answers_head()),
             ignores_body,
         };
-        let fields =
-            response.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value));
+        let fields = response.fields().map(|field| (field.name, field.value));
         viewer
             .response
             .begin(start, |sink| {
                 write_viewer_fields(cache_behavior, &own, fields, sink);
                 if own.needs_date(response.value(KnownField::Date).is_some()) {
-                    sink.field("Date", &[&thread.date()]);
+                    sink.field(b"Date", &[&thread.date()]);
                 }
             })
             .map_err(OriginFailure::Unwritable)?;
@@ -499,7 +497,7 @@ impl Attempt<'_, '_, '_> {
 /// What the viewer gets of an origin's trailers.
 pub(super) fn viewer_trailers<'f>(
     cache_behavior: &LinkedCacheBehavior,
-    trailers: impl Iterator<Item = (&'f str, &'f [u8])>,
+    trailers: impl Iterator<Item = (&'f [u8], &'f [u8])>,
 ) -> HeaderMap {
     let mut fields = HeaderMap::new();
     write_viewer_trailers(cache_behavior, trailers, &mut ViewerHead::Http2(&mut fields, Ok(())));

@@ -377,7 +377,7 @@ impl Http2Attempt<'_, '_, '_> {
             .begin(start, |sink| {
                 write_viewer_fields(cache_behavior, &own, fields(&head.headers).into_iter(), sink);
                 if own.needs_date(head.headers.contains_key(header::DATE)) {
-                    sink.field("Date", &[&thread.date()]);
+                    sink.field(b"Date", &[&thread.date()]);
                 }
             })
             .map_err(OriginFailure::Unwritable)?;
@@ -409,8 +409,8 @@ impl Drop for Received<'_> {
 }
 
 /// Fields, as `behavior` reads them.
-fn fields(fields: &HeaderMap) -> Vec<(&str, &[u8])> {
-    fields.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+fn fields(fields: &HeaderMap) -> Vec<(&[u8], &[u8])> {
+    fields.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())).collect()
 }
 
 /// Holds a head, or trailers, to the limits of HTTP/1.1's.

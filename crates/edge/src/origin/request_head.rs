@@ -50,10 +50,10 @@ impl<'r> OriginRequestHead<'_, 'r> {
         write_origin_fields(&self.origin_request(), fields, &mut sink);
         sink.outcome?;
         if self.websocket_key().is_some() {
-            sink.sent("Connection", &[b"Upgrade"], SentBy::Edge);
-            sink.sent("Upgrade", &[b"websocket"], SentBy::Edge);
+            sink.sent(b"Connection", &[b"Upgrade"], SentBy::Edge);
+            sink.sent(b"Upgrade", &[b"websocket"], SentBy::Edge);
         } else {
-            sink.sent("Connection", &[b"Keep-Alive"], SentBy::Edge);
+            sink.sent(b"Connection", &[b"Keep-Alive"], SentBy::Edge);
         }
         let framing = if self.is_error_page { BodyFraming::None } else { request.framing };
         sink.write_framing(framing, self.method)?;
@@ -134,8 +134,8 @@ struct Http2Head {
 }
 
 impl Http2Head {
-    fn append(&mut self, name: &str, value: &[&[u8]]) -> Result<(), WriteError> {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?;
+    fn append(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), WriteError> {
+        let name = HeaderName::from_bytes(name).map_err(|_| WriteError::FieldName)?;
         let value = HeaderValue::from_bytes(&value.concat()).map_err(|_| WriteError::FieldValue)?;
         if name == header::HOST {
             // `:authority` says it (RFC 9113 section 8.3.1).
@@ -148,12 +148,12 @@ impl Http2Head {
 }
 
 impl OriginFieldSink for Http2Head {
-    fn sent(&mut self, name: &str, value: &[&[u8]], _by: SentBy) {
+    fn sent(&mut self, name: &[u8], value: &[&[u8]], _by: SentBy) {
         let appended = self.append(name, value);
         self.outcome = self.outcome.and(appended);
     }
 
-    fn dropped(&mut self, _name: &str, _value: &[u8], _by: DroppedBy) {}
+    fn dropped(&mut self, _name: &[u8], _value: &[u8], _by: DroppedBy) {}
 }
 
 /// The origin request's head on its way out.
@@ -169,7 +169,7 @@ impl<N: OriginFieldSink> OriginHead<'_, N> {
         let length = match framing {
             BodyFraming::Length(length) => length,
             BodyFraming::Chunked => {
-                self.notes.sent("Transfer-Encoding", &[b"chunked"], SentBy::Edge);
+                self.notes.sent(b"Transfer-Encoding", &[b"chunked"], SentBy::Edge);
                 return self.writer.transfer_encoding_chunked();
             }
             // RFC 9110 section 8.6: a method that expects a body should say that there is none; some
@@ -177,25 +177,25 @@ impl<N: OriginFieldSink> OriginHead<'_, N> {
             BodyFraming::None if matches!(method, Method::Post | Method::Put | Method::Patch) => 0,
             BodyFraming::None | BodyFraming::UntilClose => return Ok(()),
         };
-        self.notes.sent("Content-Length", &[decimal(length).as_ref()], SentBy::Edge);
+        self.notes.sent(b"Content-Length", &[decimal(length).as_ref()], SentBy::Edge);
         self.writer.content_length(length)
     }
 }
 
 impl<N: OriginFieldSink> OriginFieldSink for OriginHead<'_, N> {
-    fn sent(&mut self, name: &str, value: &[&[u8]], by: SentBy) {
-        if name.eq_ignore_ascii_case("host") {
+    fn sent(&mut self, name: &[u8], value: &[&[u8]], by: SentBy) {
+        if name.eq_ignore_ascii_case(b"host") {
             self.host.clear();
             for part in value {
                 self.host.extend_from_slice(part);
             }
         }
-        let written = self.writer.field_of_parts(name.as_bytes(), value);
+        let written = self.writer.field_of_parts(name, value);
         self.outcome = self.outcome.and(written);
         self.notes.sent(name, value, by);
     }
 
-    fn dropped(&mut self, name: &str, value: &[u8], by: DroppedBy) {
+    fn dropped(&mut self, name: &[u8], value: &[u8], by: DroppedBy) {
         self.notes.dropped(name, value, by);
     }
 }

@@ -216,7 +216,7 @@ impl ResponseWriter for Http3Response<'_> {
                 write_fields(head);
                 if let ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) = start.framing
                 {
-                    head.field("content-length", &[decimal(length).as_ref()]);
+                    head.field(b"content-length", &[decimal(length).as_ref()]);
                 }
             })
         })?;

@@ -60,8 +60,8 @@ pub(crate) struct ViewerRequest<'a> {
 
 impl<'a> ViewerRequest<'a> {
     /// The header fields, as `behavior` reads them.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + Clone + use<'a> {
-        self.head.fields().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value))
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
+        self.head.fields().map(|field| (field.name, field.value))
     }
 
     /// Whether there is a body, be it of unknown length.

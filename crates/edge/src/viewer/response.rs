@@ -65,7 +65,7 @@ pub(crate) trait ResponseWriter {
 }
 
 /// The field with the request's id.
-const REQUEST_ID: &str = "X-Amz-Cf-Id";
+const REQUEST_ID: &[u8] = b"X-Amz-Cf-Id";
 
 /// A head's fields on their way out.
 pub(crate) enum ViewerHead<'a> {
@@ -75,21 +75,21 @@ pub(crate) enum ViewerHead<'a> {
 }
 
 impl ViewerHead<'_> {
-    fn write(&mut self, name: &str, value: &[&[u8]]) -> Result<(), WriteError> {
+    fn write(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), WriteError> {
         match self {
-            Self::Http1(writer, _) => writer.field_of_parts(name.as_bytes(), value),
+            Self::Http1(writer, _) => writer.field_of_parts(name, value),
             Self::Http2(fields, _) => {
                 fields.append(header_name(name)?, header_value(name, value)?);
                 Ok(())
             }
             Self::Http3(section, _) => {
-                if !is_field_name(name.as_bytes()) {
+                if !is_field_name(name) {
                     return Err(WriteError::FieldName);
                 }
                 if !value.iter().all(|part| is_field_value(part)) {
                     return Err(WriteError::FieldValue);
                 }
-                let mut name = SmallVec::<[u8; 64]>::from_slice(name.as_bytes());
+                let mut name = SmallVec::<[u8; 64]>::from_slice(name);
                 name.make_ascii_lowercase();
                 section.field(&name, value);
                 Ok(())
@@ -106,16 +106,16 @@ impl ViewerHead<'_> {
 }
 
 /// A name in HTTP/2's form. Those that every response has are not parsed each time.
-fn header_name(name: &str) -> Result<HeaderName, WriteError> {
+fn header_name(name: &[u8]) -> Result<HeaderName, WriteError> {
     Ok(match name {
-        "X-Cache" => HeaderName::from_static("x-cache"),
-        "X-Amz-Cf-Pop" => HeaderName::from_static("x-amz-cf-pop"),
+        b"X-Cache" => HeaderName::from_static("x-cache"),
+        b"X-Amz-Cf-Pop" => HeaderName::from_static("x-amz-cf-pop"),
         REQUEST_ID => HeaderName::from_static("x-amz-cf-id"),
-        name => HeaderName::from_bytes(name.as_bytes()).map_err(|_| WriteError::FieldName)?,
+        name => HeaderName::from_bytes(name).map_err(|_| WriteError::FieldName)?,
     })
 }
 
-fn header_value(name: &str, parts: &[&[u8]]) -> Result<HeaderValue, WriteError> {
+fn header_value(name: &[u8], parts: &[&[u8]]) -> Result<HeaderValue, WriteError> {
     let value = match parts {
         [part] => HeaderValue::from_bytes(part),
         parts => HeaderValue::from_maybe_shared(Bytes::from(parts.concat())),
@@ -127,7 +127,7 @@ fn header_value(name: &str, parts: &[&[u8]]) -> Result<HeaderValue, WriteError> 
 }
 
 impl FieldSink for ViewerHead<'_> {
-    fn field(&mut self, name: &str, value: &[&[u8]]) {
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
         let written = self.write(name, value);
         let (Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome)) = self;
         *outcome = outcome.and(written);

@@ -167,7 +167,7 @@ fn validate_custom_header(header: &ResponseHeadersPolicyCustomHeader) -> Result<
              Set it in CorsConfig."
         )));
     }
-    if is_protected_header(name) {
+    if is_protected_header(name.as_bytes()) {
         return Err(invalid_argument(format!(
             "The parameter CustomHeaders contains {name} that is not allowed. CloudFront writes it itself: leave \
              it out."
@@ -193,7 +193,7 @@ fn validate_removed_headers(config: &ResponseHeadersPolicyConfig, quotas: &Quota
     }
     for header in headers {
         validate_header_name("RemoveHeaders", &header.header)?;
-        if is_protected_header(&header.header) {
+        if is_protected_header(header.header.as_bytes()) {
             return Err(invalid_argument(format!(
                 "The parameter RemoveHeaders contains {} that is not allowed. It is one of \"Headers that you \
                  can't remove\": leave it out.",
