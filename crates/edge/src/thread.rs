@@ -39,7 +39,7 @@ use crate::request_id::RequestIds;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::tls::ViewerTls;
 use crate::trusted_proxies::{TrustedProxies, read_ends};
-use crate::viewer;
+use crate::viewer::{self, Accepted};
 
 /// What all threads have in common and never changes.
 pub(crate) struct Common {
@@ -311,9 +311,8 @@ impl Thread {
             return self.begin_behind_proxy(stream, ends, scheme);
         }
         let Some(of_address) = self.admit_or_count(ends.source, scheme) else { return };
-        self.spawn_connection(async move |thread| {
-            viewer::serve(&thread, stream, ends, of_address, scheme).await;
-        });
+        let accepted = Box::new(Accepted { stream, ends, of_address, scheme });
+        self.spawn_connection(async move |thread| viewer::serve(&thread, accepted).await);
     }
 
     /// Begins a connection of which a proxy says whose it is; until then it counts for no address.
@@ -324,7 +323,7 @@ impl Thread {
         self.spawn_connection(async move |thread| match read_ends(&mut stream, real).await {
             Ok(ends) => {
                 let Some(of_address) = thread.admit_or_count(ends.source, scheme) else { return };
-                viewer::serve(&thread, stream, ends, of_address, scheme).await;
+                viewer::serve(&thread, Box::new(Accepted { stream, ends, of_address, scheme })).await;
             }
             Err(error) => {
                 thread.metrics.proxy_header_refused();
@@ -338,13 +337,14 @@ impl Thread {
         let thread = Rc::clone(self);
         let held = self.load.connection();
         self.metrics.memory(&self.load);
-        spawn_local(async move {
+        // Boxed, since a task moves what it is made of many times.
+        spawn_local(Box::pin(async move {
             let _registration = thread.register().await;
             let _counted = thread.metrics.viewer_connection();
             serve(Rc::clone(&thread)).await;
             drop(held);
             thread.metrics.memory(&thread.load);
-        });
+        }));
     }
 
     fn admit_or_count(&self, address: SocketAddr, scheme: Scheme) -> Option<AddressConnection> {

@@ -14,6 +14,9 @@ use super::viewers::{Waiting, wrk};
 
 /// Connections that wait.
 const CONNECTIONS: u32 = 5000;
+/// How many of them come at once. What requests need while they are under way is no waiting connection's, and it would
+/// stay the process's if all came together.
+const AT_ONCE: u32 = 50;
 
 /// What Mantlet may take at most, in KB: in clear, over TLS.
 pub(super) const BARS: (f64, f64) = (2.0, 16.0);
@@ -59,11 +62,15 @@ fn kilobytes(proxy: &Proxy, url: &str) -> Result<f64> {
     // What the first requests need is no connection's.
     wrk(url, &proxy.host, 8, Duration::from_secs(1), "")?;
     let (before, descriptors) = (resident_kib(proxy.id())?, open_descriptors(proxy.id())?);
-    let _waiting = Waiting::open(url, &proxy.host, CONNECTIONS)?;
-    wait_for("connections that wait", || {
-        let opened = open_descriptors(proxy.id()).ok()?.saturating_sub(descriptors);
-        (opened + 64 >= CONNECTIONS as usize && is_at_rest(proxy)).then_some(())
-    })?;
+    let mut waiting = Vec::new();
+    for opened in (AT_ONCE..=CONNECTIONS).step_by(AT_ONCE as usize) {
+        waiting.push(Waiting::open(url, &proxy.host, AT_ONCE)?);
+        wait_for("connections that come", || {
+            let found = open_descriptors(proxy.id()).ok()?.saturating_sub(descriptors);
+            (found + 64 >= opened as usize).then_some(())
+        })?;
+    }
+    wait_for("connections that wait", || is_at_rest(proxy).then_some(()))?;
     Ok(resident_kib(proxy.id())?.saturating_sub(before) as f64 * 1.024 / f64::from(CONNECTIONS))
 }
 

@@ -1,13 +1,15 @@
 //! HTTP/1.1 and HTTP/1.0 towards viewers.
 //!
 //! One request after the other; what a viewer sends before it has its answer waits in the socket, or
-//! in the buffer of the read that brought it. A connection that waits holds no buffer.
+//! in the buffer of the read that brought it. A connection that waits holds no buffer, and when it has waited for a
+//! while, no room for serving a request either.
 
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use behavior::{EdgeError, HttpVersion};
 use http::HeaderMap;
@@ -21,13 +23,13 @@ use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
     ViewerRequest, refusal,
 };
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, TimedOut};
 use crate::body;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
 use crate::limits::{
     BODY_DRAIN_BYTES_MAX, BODY_DRAIN_TIME_MAX, COALESCED_BODY_BYTES_MAX, LINGER_BYTES_MAX, LINGER_TIME_MAX,
-    VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
+    VIEWER_BUSY_WAIT, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::thread::Thread;
@@ -38,13 +40,15 @@ use crate::transport::Transport;
 pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
     let mut connection =
         Connection { thread, transport: &transport, peer, alarm: Alarm::new(), unread: None };
+    let mut patience = VIEWER_IDLE_MAX;
     loop {
-        match connection.serve_one().await {
-            Next::Request => {}
+        let Ok(Some(input)) = connection.first_bytes(patience).await else { return transport.say_farewell() };
+        // Boxed, here and below, so that connections that wait do not hold room for it.
+        match Box::pin(connection.serve_while_busy(input)).await {
+            Next::Request => patience = VIEWER_IDLE_MAX.saturating_sub(VIEWER_BUSY_WAIT),
             Next::Close => return transport.say_farewell(),
             Next::Abandon => return,
             Next::Reset => return transport.reset_on_close(),
-            // Boxed, as below, so that connections that wait do not hold room for it.
             Next::Linger => return Box::pin(connection.linger()).await,
         }
     }
@@ -83,8 +87,22 @@ enum NoRequest {
 }
 
 impl Connection<'_> {
-    async fn serve_one(&mut self) -> Next {
-        let Some(mut input) = self.first_bytes().await else { return Next::Close };
+    /// Serves requests as long as one soon follows the other.
+    async fn serve_while_busy(&mut self, mut input: Buffer) -> Next {
+        loop {
+            let next = self.serve_one(input).await;
+            if next != Next::Request {
+                return next;
+            }
+            input = match self.first_bytes(VIEWER_BUSY_WAIT).await {
+                Ok(Some(more)) => more,
+                Ok(None) => return Next::Close,
+                Err(TimedOut) => return Next::Request,
+            };
+        }
+    }
+
+    async fn serve_one(&mut self, mut input: Buffer) -> Next {
         let received_at = Instant::now();
         let thread = self.thread;
         let mut head = thread.request_heads.take();
@@ -98,9 +116,9 @@ impl Connection<'_> {
     }
 
     /// Waits for a request's first bytes; none when the connection has ended, or should.
-    async fn first_bytes(&mut self) -> Option<Buffer> {
+    async fn first_bytes(&mut self, patience: Duration) -> Result<Option<Buffer>, TimedOut> {
         if let Some(unread) = self.unread.take() {
-            return Some(unread);
+            return Ok(Some(unread));
         }
         let (thread, transport) = (self.thread, self.transport);
         let reading = poll_fn(|context| {
@@ -109,8 +127,8 @@ impl Connection<'_> {
             }
             if thread.is_draining() { Poll::Ready(None) } else { Poll::Pending }
         });
-        let read = self.alarm.within(VIEWER_IDLE_MAX, reading).await.ok().flatten();
-        read.filter(|bytes| !bytes.is_empty())
+        let read = self.alarm.within(patience, reading).await?;
+        Ok(read.filter(|bytes| !bytes.is_empty()))
     }
 
     async fn read_head(

@@ -33,32 +33,36 @@ use crate::thread::{QuicHandshake, Thread};
 use crate::tls::{Alpn, HANDSHAKE_TIME_MAX, TlsFacts};
 use crate::transport::Transport;
 
-/// Serves a viewer's connection to its end.
-pub(crate) async fn serve(
-    thread: &Rc<Thread>,
-    stream: TcpStream,
-    ends: Ends,
-    of_address: AddressConnection,
-    scheme: Scheme,
-) {
-    match scheme {
+/// A connection that has been let in.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) ends: Ends,
+    pub(crate) of_address: AddressConnection,
+    pub(crate) scheme: Scheme,
+}
+
+/// Serves a viewer's connection to its end. It comes boxed, since every future on its way keeps room for it.
+pub(crate) async fn serve(thread: &Rc<Thread>, accepted: Box<Accepted>) {
+    match accepted.scheme {
         Scheme::Http => {
+            let Accepted { stream, ends, of_address, scheme } = *accepted;
             let (tls_handshake, has_asked) = (Cell::default(), Cell::default());
             let peer = Peer { ends, of_address, scheme, tls: None, tls_handshake, has_asked };
             http1_connection::serve(thread, Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
-        Scheme::Https => Box::pin(serve_tls(thread, stream, ends, of_address)).await,
+        Scheme::Https => Box::pin(serve_tls(thread, accepted)).await,
     }
 }
 
-async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_address: AddressConnection) {
+async fn serve_tls(thread: &Rc<Thread>, accepted: Box<Accepted>) {
     let Some(tls) = &thread.common.tls else { return };
+    let Accepted { stream, ends, of_address, scheme } = *accepted;
     let begun_at = Instant::now();
     let prepared = thread.prepared();
     let handshake = of_address.begin_handshake();
     let turns = thread.handshakes.of(handshake.has_many());
-    let (stream, facts) = match tls.accept(stream, &prepared, turns).await {
+    let (stream, facts) = match Box::pin(tls.accept(stream, &prepared, turns)).await {
         Ok(accepted) => accepted,
         Err(error) => {
             thread.metrics.tls_handshake_failed();
@@ -70,7 +74,7 @@ async fn serve_tls(thread: &Rc<Thread>, stream: TcpStream, ends: Ends, of_addres
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
     let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
-    let peer = Peer { ends, of_address, scheme: Scheme::Https, tls: Some(facts), tls_handshake, has_asked };
+    let peer = Peer { ends, of_address, scheme, tls: Some(facts), tls_handshake, has_asked };
     match alpn {
         // `h3` is offered within QUIC alone.
         Alpn::Http1 | Alpn::Http3 => {

@@ -61,6 +61,15 @@ async fn requests_follow_each_other_on_one_connection_and_in_one_packet() {
 }
 
 #[tokio::test]
+async fn a_viewer_that_takes_its_time_is_served_on_the_same_connection() {
+    let (_edge, mut viewer) = echoing().await;
+    for path in ["/1", "/2", "/3"] {
+        assert_eq!(viewer.get("api.test", path).await.text(), format!("GET {path} HTTP/1.1|"));
+        tokio::time::sleep(2 * edge::limits::VIEWER_BUSY_WAIT).await;
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_comes_byte_by_byte_is_whole_at_the_origin() {
     let (_edge, mut viewer) = echoing().await;
     let request = format!(
