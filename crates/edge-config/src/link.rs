@@ -185,7 +185,7 @@ impl Linking {
 
     fn remove_distribution(&mut self, resource: &ResourceId) {
         let Some(known) = self.next.resources.remove(resource) else { return };
-        self.next.distributions.remove(&resource.id);
+        self.next.remove_distribution(&resource.id);
         let Bundle::Distribution(distribution) = &*known.bundle else { return };
         for name in distribution.names() {
             self.next.names.remove(&name);
@@ -224,7 +224,7 @@ impl Linking {
             self.next.referrers.entry(reference).or_default().insert(Arc::clone(&resource.id));
         }
         self.next.resources.insert(resource.clone(), Resource { revision, bundle: Arc::clone(bundle) });
-        self.next.distributions.insert(Arc::clone(&resource.id), Arc::new(linked));
+        self.next.insert_distribution(Arc::clone(&resource.id), linked);
         Ok(())
     }
 
@@ -234,7 +234,7 @@ impl Linking {
             let Some(known) = self.next.resources.get(&resource) else { continue };
             let Bundle::Distribution(distribution) = &*known.bundle else { continue };
             if let Ok(linked) = link_distribution(&self.next, &id, known.revision, distribution) {
-                self.next.distributions.insert(id, Arc::new(linked));
+                self.next.insert_distribution(id, linked);
             }
         }
     }
@@ -568,6 +568,34 @@ mod tests {
         assert_eq!(owner(&snapshot, "b.example.test"), Some("e1"));
         assert_eq!(owner(&snapshot, "example.test"), None);
         assert_eq!(snapshot.revision(), Revision(3));
+    }
+
+    #[test]
+    fn fingerprints_are_wanted_as_long_as_a_distribution_wants_them() {
+        let asking = |revision, headers: &[&str]| {
+            let headers = headers.iter().copied().map(String::from).collect();
+            let policy = CachePolicy { headers, ..CachePolicy::default() };
+            change(ResourceKind::CachePolicy, "policy", revision, Some(Bundle::CachePolicy(policy)))
+        };
+        let wanting = asking(1, &["CloudFront-Viewer-JA4-Fingerprint"]);
+        let policy_alone = linked(&Snapshot::default(), std::slice::from_ref(&wanting));
+        assert!(!policy_alone.wants_fingerprints());
+        let both = linked(&policy_alone, &[distribution("e1", 2, "a.test"), distribution("e2", 3, "b.test")]);
+        assert!(both.wants_fingerprints());
+        let changed = linked(&both, &[distribution("e1", 4, "c.test")]);
+        let deleted = |id, revision| change(ResourceKind::Distribution, id, revision, None);
+        let one_left = linked(&changed, &[deleted("e1", 5)]);
+        assert!(one_left.wants_fingerprints());
+        assert!(!linked(&one_left, &[deleted("e2", 6)]).wants_fingerprints());
+        assert!(!linked(&one_left, &[asking(7, &["CloudFront-Viewer-Country"])]).wants_fingerprints());
+    }
+
+    #[test]
+    fn certificates_that_nothing_has_changed_are_known_to_be_the_same() {
+        let before = linked(&Snapshot::default(), &[policy("policy", 1, 0), certificate(2, b"der")]);
+        let after = linked(&before, &[distribution("e1", 3, "a.test")]);
+        assert!(after.shares_certificates_with(&before));
+        assert!(!linked(&before, &[certificate(4, b"other")]).shares_certificates_with(&before));
     }
 
     #[test]

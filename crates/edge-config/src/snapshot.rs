@@ -23,7 +23,9 @@ pub struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) resources: HashMap<ResourceId, Resource>,
     pub(crate) certificates: HashMap<Arc<str>, Arc<LinkedCertificate>>,
-    pub(crate) distributions: HashMap<Arc<str>, Arc<LinkedDistribution>>,
+    distributions: HashMap<Arc<str>, Arc<LinkedDistribution>>,
+    /// How many of them want fingerprints of viewers' TLS.
+    fingerprinting: usize,
     /// Which distribution answers to a name.
     pub(crate) names: HashMap<AliasName, Arc<str>>,
     /// Which distributions refer to a resource.
@@ -80,6 +82,11 @@ impl Snapshot {
         self.distributions.len()
     }
 
+    /// Whether any distribution wants fingerprints of viewers' TLS.
+    pub fn wants_fingerprints(&self) -> bool {
+        self.fingerprinting > 0
+    }
+
     /// The id of the distribution that holds an alias or a domain name, exactly as written there.
     pub fn owner_of_name(&self, name: &str) -> Option<&str> {
         self.names.get(name).map(AsRef::as_ref)
@@ -100,6 +107,11 @@ impl Snapshot {
         self.certificates.values()
     }
 
+    /// Whether it is known, without a look at any, that the certificates are those of another snapshot.
+    pub fn shares_certificates_with(&self, other: &Self) -> bool {
+        self.certificates.ptr_eq(&other.certificates)
+    }
+
     /// The certificate of that id.
     pub fn certificate(&self, id: &str) -> Option<&Arc<LinkedCertificate>> {
         self.certificates.get(id)
@@ -108,6 +120,18 @@ impl Snapshot {
     /// The ids of the distributions that refer to a resource, in their order.
     pub fn referrers(&self, resource: &ResourceId) -> impl Iterator<Item = &str> {
         self.referrers.get(resource).into_iter().flatten().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn insert_distribution(&mut self, id: Arc<str>, distribution: LinkedDistribution) {
+        self.remove_distribution(&id);
+        self.fingerprinting += usize::from(distribution.wants_fingerprints());
+        self.distributions.insert(id, Arc::new(distribution));
+    }
+
+    pub(crate) fn remove_distribution(&mut self, id: &str) {
+        if let Some(removed) = self.distributions.remove(id) {
+            self.fingerprinting -= usize::from(removed.wants_fingerprints());
+        }
     }
 
     pub(crate) fn cache_policy(&self, id: &str) -> Option<(Revision, Arc<CachePolicy>)> {
@@ -177,10 +201,10 @@ impl LinkedDistribution {
         self.cache_behaviors.iter().chain(std::iter::once(&self.default_cache_behavior))
     }
 
-    /// The headers that the edge makes for any of its requests.
-    pub fn cloudfront_headers(&self) -> CloudFrontHeaders {
+    /// Whether any of its cache behaviors wants fingerprints of viewers' TLS.
+    fn wants_fingerprints(&self) -> bool {
         self.all_cache_behaviors()
-            .fold(CloudFrontHeaders::default(), |all, behavior| all.union(behavior.cloudfront_headers))
+            .any(|behavior| behavior.cloudfront_headers.intersects(CloudFrontHeaders::OF_FINGERPRINTS))
     }
 }
 

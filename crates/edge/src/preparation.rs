@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use edge_config::{CloudFrontHeaders, Snapshot};
+use edge_config::Snapshot;
 use tokio::sync::{oneshot, watch};
 
 use crate::geo_database::GeoDatabase;
@@ -16,18 +16,18 @@ use crate::tls::{OpenedCertificates, ViewerTls};
 pub(crate) struct Prepared {
     pub(crate) snapshot: Arc<Snapshot>,
     pub(crate) certificates: Arc<OpenedCertificates>,
-    /// Whether any distribution wants fingerprints of viewers' TLS.
-    pub(crate) wants_fingerprints: bool,
     pub(crate) geo_database: Arc<GeoDatabase>,
 }
 
 impl Prepared {
     fn next(&self, tls: Option<&ViewerTls>, snapshot: Arc<Snapshot>, geo_database: Arc<GeoDatabase>) -> Self {
-        let certificates = tls.map(|tls| tls.open_certificates(&self.certificates, &snapshot));
-        let wants_fingerprints = snapshot.distributions().any(|distribution| {
-            distribution.cloudfront_headers().intersects(CloudFrontHeaders::OF_FINGERPRINTS)
-        });
-        Self { snapshot, certificates: certificates.unwrap_or_default(), wants_fingerprints, geo_database }
+        let certificates = match tls {
+            Some(tls) if !snapshot.shares_certificates_with(&self.snapshot) => {
+                tls.open_certificates(&self.certificates, &snapshot)
+            }
+            _ => Arc::clone(&self.certificates),
+        };
+        Self { snapshot, certificates, geo_database }
     }
 }
 

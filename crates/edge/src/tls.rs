@@ -295,7 +295,7 @@ impl ViewerTls {
         turns: Turns<'_>,
     ) -> Result<(TlsStream<TcpStream>, TlsFacts), TlsError> {
         let mut recorded = Vec::new();
-        let recording = prepared.wants_fingerprints.then_some(&mut recorded);
+        let recording = prepared.snapshot.wants_fingerprints().then_some(&mut recorded);
         let hello = read_client_hello(&viewer, recording).await?;
         let sni = hello.client_hello().server_name().map(|name| Arc::<str>::from(name.to_ascii_lowercase()));
         let fingerprints = Fingerprints::of_records(&recorded).map(Arc::new);

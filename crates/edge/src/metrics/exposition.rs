@@ -167,56 +167,39 @@ fn viewers(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
 }
 
 fn what_was_shed(page: &mut Page, threads: &[Arc<ThreadCounts>]) {
-    page.family(
+    page.by_reason(
         "mantlet_viewer_connections_shed_total",
-        "counter",
         "Connections of viewers that were closed before anything was read, and what there was too much of.",
+        Shed::ALL.map(|why| (why.as_str(), sum(threads, |thread| &thread.connections_shed[why as usize]))),
     );
-    for why in Shed::ALL {
-        let shed = sum(threads, |thread| &thread.connections_shed[why as usize]);
-        page.sample("mantlet_viewer_connections_shed_total", &[("reason", why.as_str())], shed);
-    }
     page.counter(
         "mantlet_proxy_headers_refused_total",
         "Connections of trusted proxies that were closed, since they did not begin with a PROXY protocol header.",
         sum(threads, |thread| &thread.proxy_headers_refused),
     );
-    page.family(
+    let of_streams = [Shed::Address, Shed::Memory];
+    page.by_reason(
         "mantlet_http2_streams_shed_total",
-        "counter",
         "HTTP/2 streams that were answered with 503, and what there was too much of.",
+        of_streams.map(|why| (why.as_str(), sum(threads, |thread| &thread.streams_shed[why as usize]))),
     );
-    for why in [Shed::Address, Shed::Memory] {
-        let shed = sum(threads, |thread| &thread.streams_shed[why as usize]);
-        page.sample("mantlet_http2_streams_shed_total", &[("reason", why.as_str())], shed);
-    }
-    page.family(
+    page.by_reason(
         "mantlet_http2_connections_ended_total",
-        "counter",
         "HTTP/2 connections that were ended for what their viewers did.",
+        Http2Misconduct::ALL
+            .map(|what| (what.as_str(), sum(threads, |thread| &thread.http2_misconduct[what as usize]))),
     );
-    for what in Http2Misconduct::ALL {
-        let ended = sum(threads, |thread| &thread.http2_misconduct[what as usize]);
-        page.sample("mantlet_http2_connections_ended_total", &[("reason", what.as_str())], ended);
-    }
-    page.family(
+    page.by_reason(
         "mantlet_http3_streams_shed_total",
-        "counter",
         "HTTP/3 streams that were answered with 503, and what there was too much of.",
+        of_streams.map(|why| (why.as_str(), sum(threads, |thread| &thread.http3_streams_shed[why as usize]))),
     );
-    for why in [Shed::Address, Shed::Memory] {
-        let shed = sum(threads, |thread| &thread.http3_streams_shed[why as usize]);
-        page.sample("mantlet_http3_streams_shed_total", &[("reason", why.as_str())], shed);
-    }
-    page.family(
+    page.by_reason(
         "mantlet_http3_connections_ended_total",
-        "counter",
         "HTTP/3 connections that were ended for what their viewers did.",
+        Http3Misconduct::ALL
+            .map(|what| (what.as_str(), sum(threads, |thread| &thread.http3_misconduct[what as usize]))),
     );
-    for what in Http3Misconduct::ALL {
-        let ended = sum(threads, |thread| &thread.http3_misconduct[what as usize]);
-        page.sample("mantlet_http3_connections_ended_total", &[("reason", what.as_str())], ended);
-    }
     page.gauge(
         "mantlet_connection_memory_bytes",
         "What connections of viewers held, as far as it is reckoned, when the last one came or went.",
@@ -276,6 +259,14 @@ impl Page {
     fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "counter", help);
         self.sample(name, &[], value);
+    }
+
+    /// A counter for each reason.
+    fn by_reason<const N: usize>(&mut self, name: &str, help: &str, counts: [(&str, u64); N]) {
+        self.family(name, "counter", help);
+        for (reason, count) in counts {
+            self.sample(name, &[("reason", reason)], count);
+        }
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: impl Display) {

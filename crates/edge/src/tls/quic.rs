@@ -128,7 +128,7 @@ impl QuicSession {
             .select_http3(sni.as_deref().unwrap_or_default(), prepared)
             .ok_or_else(|| refusal(AlertDescription::NoApplicationProtocol))?;
         let fingerprints =
-            prepared.wants_fingerprints.then(|| Arc::new(Fingerprints::of(&hello, Carrier::Quic)));
+            prepared.snapshot.wants_fingerprints().then(|| Arc::new(Fingerprints::of(&hello, Carrier::Quic)));
         let connection = ServerConnection::new(config, Version::V1, std::mem::take(&mut self.parameters))
             .map_err(|_| refusal(AlertDescription::InternalError))?;
         Ok(Handshake { connection, next_secrets: None, sni, terms, fingerprints })

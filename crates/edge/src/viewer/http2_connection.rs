@@ -27,6 +27,7 @@ use tokio_rustls::server::TlsStream;
 use super::http2_coalescing::Coalescing;
 use super::http2_head::{self, HeadFault};
 use super::http2_outgoing::{Outgoing, OutgoingRoom};
+use super::open_streams::OpenStreams;
 use super::unread::UnreadStreams;
 use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead, ViewerRequest,
@@ -40,7 +41,7 @@ use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_ERROR_RESETS_MAX,
     HTTP2_HEADER_LIST_BYTES_MAX, HTTP2_LARGE_HEADS_MAX, HTTP2_PENDING_RESETS_MAX, HTTP2_RESET_STREAM_TIME,
     HTTP2_RESET_STREAMS_MAX, HTTP2_SEND_BUFFER_BYTES_MAX, HTTP2_STREAM_WINDOW_BYTES, HTTP2_STREAMS_MAX,
-    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
+    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::load::Held;
 use crate::metrics::Shed;
@@ -98,13 +99,9 @@ struct Streams {
     outgoing: OutgoingRoom,
     /// Turns to have a large head.
     large_heads: Semaphore,
-    /// How many streams are being served, and since when there are none.
-    open: Cell<usize>,
-    idle_since: Cell<Instant>,
+    open: OpenStreams,
     /// How many wait for the viewer to read, or for others to end that have large heads.
     unread: UnreadStreams,
-    /// Whether no others may begin.
-    are_closing: Cell<bool>,
     /// When the connection ends, whatever is left.
     end_by: Cell<Option<Instant>>,
 }
@@ -116,10 +113,8 @@ impl Streams {
             conduct,
             outgoing: OutgoingRoom::new(),
             large_heads: Semaphore::new(HTTP2_LARGE_HEADS_MAX),
-            open: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
+            open: OpenStreams::new(),
             unread: UnreadStreams::default(),
-            are_closing: Cell::new(false),
             end_by: Cell::new(None),
         }
     }
@@ -129,9 +124,7 @@ impl Streams {
         if let Some(end_by) = self.end_by.get() {
             return end_by;
         }
-        let idle_since = if self.open.get() > 0 { Instant::now() } else { self.idle_since.get() };
-        let patience = if self.are_closing.get() { HTTP2_CLOSING_TIME_MAX } else { VIEWER_IDLE_MAX };
-        let idle_until = idle_since + patience;
+        let idle_until = self.open.go_on_until();
         self.conduct.complete_by().map_or(idle_until, |complete_by| complete_by.min(idle_until))
     }
 
@@ -162,7 +155,7 @@ struct OpenStream {
 
 impl OpenStream {
     fn new(streams: &Rc<Streams>, id: u32) -> Self {
-        streams.open.set(streams.open.get() + 1);
+        streams.open.begin();
         Self { streams: Rc::clone(streams), id }
     }
 }
@@ -170,11 +163,8 @@ impl OpenStream {
 impl Drop for OpenStream {
     fn drop(&mut self) {
         let streams = &self.streams;
-        let left = streams.open.get() - 1;
-        streams.open.set(left);
-        streams.idle_since.set(Instant::now());
         streams.conduct.trailers_taken(self.id);
-        if left == 0 {
+        if streams.open.end() {
             streams.conduct.no_bodies();
         }
     }
@@ -198,7 +188,7 @@ impl<'c> Http2Connection<'c> {
                     let (request, respond) = stream?;
                     self.begin_stream(request, respond);
                 }
-                Err(_) if streams.are_closing.get() => return Ok(()),
+                Err(_) if streams.open.are_closing() => return Ok(()),
                 Err(_) if streams.conduct.complete_by().is_some_and(|by| by <= Instant::now()) => {
                     self.end(Http2Misconduct::SlowFrame);
                 }
@@ -208,7 +198,7 @@ impl<'c> Http2Connection<'c> {
     }
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Accepted, h2::Error>>> {
-        if self.thread.is_draining() && !self.streams.are_closing.get() {
+        if self.thread.is_draining() && !self.streams.open.are_closing() {
             self.close();
         }
         let streams = Rc::clone(&self.streams);
@@ -228,15 +218,14 @@ impl<'c> Http2Connection<'c> {
     fn end(&mut self, misconduct: Http2Misconduct) {
         tracing::debug!(what = misconduct.as_str(), "An HTTP/2 connection is ended");
         self.thread.metrics.http2_misconduct(misconduct);
-        self.streams.are_closing.set(true);
+        self.streams.open.close();
         self.streams.end_by.set(Some(Instant::now() + HTTP2_CLOSING_TIME_MAX));
         self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
     }
 
     /// GOAWAY: streams that have begun end as usual, no others begin.
     fn close(&mut self) {
-        self.streams.are_closing.set(true);
-        self.streams.idle_since.set(Instant::now());
+        self.streams.open.close();
         self.connection.graceful_shutdown();
     }
 

@@ -27,6 +27,7 @@ use super::http2_head::{self, HeadFault};
 use super::http3_body::{Http3Body, NoHead, RequestReader};
 use super::http3_head;
 use super::http3_response::{Http3Response, Sending};
+use super::open_streams::OpenStreams;
 use super::unread::UnreadStreams;
 use super::{Peer, ViewerRequest};
 use crate::addresses::AddressStream;
@@ -37,7 +38,7 @@ use crate::http2_guard::Allowance;
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND,
     HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, HTTP2_STREAM_WINDOW_BYTES, HTTP3_OUTGOING_BYTES_MAX,
-    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
+    SMALL_BUFFER_BYTES, VIEWER_HEAD_TIME_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::load::Held;
 use crate::metrics::Shed;
@@ -124,13 +125,9 @@ pub(super) struct Streams {
     incoming: Reserve,
     /// What waits to be read by the viewer.
     pub(super) outgoing: Reserve,
-    /// How many streams are being served, and since when there are none.
-    open: Cell<usize>,
-    idle_since: Cell<Instant>,
+    open: OpenStreams,
     /// How many wait for the viewer to read.
     pub(super) unread: UnreadStreams,
-    /// Whether no others may begin.
-    are_closing: Cell<bool>,
 }
 
 impl Streams {
@@ -144,18 +141,9 @@ impl Streams {
             critical: RefCell::default(),
             incoming: Reserve::new(Held::new(&thread.load), HTTP2_CONNECTION_WINDOW_BYTES as usize),
             outgoing: Reserve::new(Held::new(&thread.load), HTTP3_OUTGOING_BYTES_MAX),
-            open: Cell::new(0),
-            idle_since: Cell::new(Instant::now()),
+            open: OpenStreams::new(),
             unread: UnreadStreams::default(),
-            are_closing: Cell::new(false),
         }
-    }
-
-    /// Until when the connection may go on as it is.
-    fn go_on_until(&self) -> Instant {
-        let idle_since = if self.open.get() > 0 { Instant::now() } else { self.idle_since.get() };
-        let patience = if self.are_closing.get() { HTTP2_CLOSING_TIME_MAX } else { VIEWER_IDLE_MAX };
-        idle_since + patience
     }
 
     /// Ends the connection for an error in the protocol.
@@ -249,17 +237,14 @@ struct OpenStream(Rc<Streams>);
 
 impl OpenStream {
     fn new(streams: &Rc<Streams>) -> Self {
-        streams.open.set(streams.open.get() + 1);
+        streams.open.begin();
         Self(Rc::clone(streams))
     }
 }
 
 impl Drop for OpenStream {
     fn drop(&mut self) {
-        let left = self.0.open.get() - 1;
-        self.0.open.set(left);
-        self.0.idle_since.set(Instant::now());
-        if left == 0 {
+        if self.0.open.end() {
             self.0.incoming.clear();
             self.0.outgoing.clear();
         }
@@ -271,14 +256,14 @@ impl Http3Connection<'_> {
         let mut alarm = Alarm::new();
         let streams = Rc::clone(&self.streams);
         loop {
-            match alarm.until_moving(|| streams.go_on_until(), self.next()).await {
+            match alarm.until_moving(|| streams.open.go_on_until(), self.next()).await {
                 Ok(Event::Request(response, request)) => self.begin_stream(response, request),
                 Ok(Event::Stream(stream)) => {
                     let streams = Rc::clone(&self.streams);
                     spawn_local(async move { read_stream(&streams, stream).await });
                 }
                 Ok(Event::Ended) => return,
-                Err(_) if streams.are_closing.get() => return close(&self.connection, ErrorCode::NoError),
+                Err(_) if streams.open.are_closing() => return close(&self.connection, ErrorCode::NoError),
                 Ok(Event::Drain) | Err(_) => self.close().await,
             }
         }
@@ -288,7 +273,7 @@ impl Http3Connection<'_> {
         let mut requests = pin!(self.connection.accept_bi());
         let mut others = pin!(self.connection.accept_uni());
         poll_fn(|context| {
-            if self.thread.is_draining() && !self.streams.are_closing.get() {
+            if self.thread.is_draining() && !self.streams.open.are_closing() {
                 return Poll::Ready(Event::Drain);
             }
             if let Poll::Ready(accepted) = requests.as_mut().poll(context) {
@@ -303,8 +288,7 @@ impl Http3Connection<'_> {
 
     /// GOAWAY: streams that have begun end as usual, no others begin (RFC 9114 section 5.2).
     async fn close(&mut self) {
-        self.streams.are_closing.set(true);
-        self.streams.idle_since.set(Instant::now());
+        self.streams.open.close();
         let (mut id, mut frame) = (Vec::new(), Vec::new());
         // The first request that is not served: requests have every fourth id (RFC 9000 section 2.1).
         encode_varint(self.requests * 4, &mut id);
@@ -315,7 +299,7 @@ impl Http3Connection<'_> {
     }
 
     fn begin_stream(&mut self, mut response: SendStream, mut request: RecvStream) {
-        if self.streams.are_closing.get() {
+        if self.streams.open.are_closing() {
             // Nothing was done with it, so it can be made again elsewhere.
             let rejected = VarInt::from_u32(ErrorCode::RequestRejected.value().into());
             let _ = (response.reset(rejected), request.stop(rejected));

@@ -10,6 +10,7 @@ mod http3_body;
 mod http3_connection;
 mod http3_head;
 mod http3_response;
+mod open_streams;
 mod request;
 mod response;
 mod unread;
