@@ -51,6 +51,7 @@ mod quic;
 mod request_id;
 mod resolver;
 mod response_headers;
+mod rest;
 mod shared;
 mod thread;
 mod tls;

@@ -78,9 +78,10 @@ pub const PROXY_HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// it end before load balancers' and operating systems' own idle limits at 60 s do.
 pub const VIEWER_IDLE_MAX: Duration = Duration::from_secs(58);
 
-/// How long a viewer's connection that has been served keeps the memory for serving the next request. Clients that
-/// ask one thing after the other are quicker; those that people wait before are not, and there are many of them.
-pub const VIEWER_BUSY_WAIT: Duration = Duration::from_millis(100);
+/// How long a viewer's connection that has been served keeps the memory for serving the next request, at least; at most
+/// it is twice as long. Clients that ask one thing after the other are quicker; those that people wait before are not,
+/// and there are many of them.
+pub const VIEWER_BUSY_WAIT: Duration = Duration::from_millis(200);
 
 /// From the first byte of a request's head to its last. A head is a few packets; slower is an attack
 /// that holds connections.

@@ -36,6 +36,7 @@ use crate::origin::Origins;
 use crate::preparation::Prepared;
 use crate::quic::{Quic, QuicListener};
 use crate::request_id::RequestIds;
+use crate::rest::Ticks;
 use crate::shared::{AppliedRevisions, Phase};
 use crate::tls::ViewerTls;
 use crate::trusted_proxies::{TrustedProxies, read_ends};
@@ -94,6 +95,7 @@ pub(crate) struct Thread {
     pub(crate) handshakes: HandshakeTurns,
     pub(crate) request_heads: Kept<RequestHead>,
     pub(crate) response_heads: Kept<ResponseHead>,
+    pub(crate) ticks: Ticks,
     prepared: RefCell<Prepared>,
     /// Only hosts that distributions have get in here, so viewers cannot fill it with hashes that collide.
     by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>, RandomState>>,
@@ -122,6 +124,7 @@ impl Thread {
             handshakes: HandshakeTurns::default(),
             request_heads: Kept::new(RequestHead::clear),
             response_heads: Kept::new(ResponseHead::clear),
+            ticks: Ticks::default(),
             prepared: RefCell::default(),
             by_host: RefCell::default(),
             date: Cell::new((u64::MAX, [0; 29])),
@@ -157,6 +160,8 @@ impl Thread {
         }
         tasks.spawn_local(Rc::clone(&self).follow(number, snapshots));
         tasks.spawn_local(self.origins.clone().look_after_idle_connections());
+        let thread = Rc::clone(&self);
+        tasks.spawn_local(async move { thread.ticks.run().await });
         let stopping = async {
             // Whoever held the sender is gone: there is nobody left to serve for.
             let _ = phases.wait_for(|phase| *phase != Phase::Serving).await;

@@ -72,10 +72,11 @@ impl Growth {
     ) -> Result<Self> {
         let (proxy, api) = Proxy::mantlet(directory, mantlet, certificate, origin)?;
         let mut requests = vec![get(&proxy.host)];
-        let mut connections = [Connection::open(proxy.http)?];
         let mut by_size = Vec::new();
         for size in DISTRIBUTIONS {
             requests.extend(create(&api, requests.len(), size)?);
+            // One from before would have waited for too long.
+            let mut connections = [Connection::open(proxy.http)?];
             let mut turn = || per_request(&proxy, &mut connections, &requests);
             by_size.push((0..TURNS).map(|_| turn()).collect::<Result<_>>()?);
         }

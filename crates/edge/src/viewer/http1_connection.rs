@@ -23,7 +23,7 @@ use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
     ViewerRequest, refusal,
 };
-use crate::alarm::{Alarm, TimedOut};
+use crate::alarm::Alarm;
 use crate::body;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
@@ -32,20 +32,29 @@ use crate::limits::{
     VIEWER_BUSY_WAIT, VIEWER_HEAD_TIME_MAX, VIEWER_IDLE_MAX, VIEWER_WRITE_TIME_MAX,
 };
 use crate::pipeline::{self, BrokenOff, ViewerSide};
+use crate::rest::Rest;
 use crate::thread::Thread;
 use crate::transcript::{Traffic, Transcript};
 use crate::transport::Transport;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
-    let mut connection =
-        Connection { thread, transport: &transport, peer, alarm: Alarm::new(), unread: None };
+    let mut connection = Connection {
+        thread,
+        transport: &transport,
+        peer,
+        alarm: Alarm::new(),
+        rest: Rest::default(),
+        unread: None,
+    };
     let mut patience = VIEWER_IDLE_MAX;
     loop {
-        let Ok(Some(input)) = connection.first_bytes(patience).await else { return transport.say_farewell() };
+        let Waited::Bytes(input) = connection.first_bytes(patience, false).await else {
+            return transport.say_farewell();
+        };
         // Boxed, here and below, so that connections that wait do not hold room for it.
         match Box::pin(connection.serve_while_busy(input)).await {
-            Next::Request => patience = VIEWER_IDLE_MAX.saturating_sub(VIEWER_BUSY_WAIT),
+            Next::Request => patience = VIEWER_IDLE_MAX.saturating_sub(2 * VIEWER_BUSY_WAIT),
             Next::Close => return transport.say_farewell(),
             Next::Abandon => return,
             Next::Reset => return transport.reset_on_close(),
@@ -74,8 +83,19 @@ struct Connection<'c> {
     transport: &'c Transport,
     peer: &'c Peer,
     alarm: Alarm,
+    rest: Rest,
     /// What arrived behind the last request.
     unread: Option<Buffer>,
+}
+
+/// What came of waiting for a request.
+enum Waited {
+    /// Its first bytes.
+    Bytes(Buffer),
+    /// The connection has ended, or should.
+    Ended,
+    /// Nothing, for so long that the connection is at rest.
+    AtRest,
 }
 
 /// Why there is no request.
@@ -94,10 +114,10 @@ impl Connection<'_> {
             if next != Next::Request {
                 return next;
             }
-            input = match self.first_bytes(VIEWER_BUSY_WAIT).await {
-                Ok(Some(more)) => more,
-                Ok(None) => return Next::Close,
-                Err(TimedOut) => return Next::Request,
+            input = match self.first_bytes(VIEWER_IDLE_MAX, true).await {
+                Waited::Bytes(more) => more,
+                Waited::Ended => return Next::Close,
+                Waited::AtRest => return Next::Request,
             };
         }
     }
@@ -115,20 +135,28 @@ impl Connection<'_> {
         }
     }
 
-    /// Waits for a request's first bytes; none when the connection has ended, or should.
-    async fn first_bytes(&mut self, patience: Duration) -> Result<Option<Buffer>, TimedOut> {
+    /// Waits for a request's first bytes. Only one that is busy comes to rest.
+    async fn first_bytes(&mut self, patience: Duration, is_busy: bool) -> Waited {
         if let Some(unread) = self.unread.take() {
-            return Ok(Some(unread));
+            return Waited::Bytes(unread);
         }
-        let (thread, transport) = (self.thread, self.transport);
+        let Self { thread, transport, rest, .. } = self;
+        let begun_at = thread.ticks.count();
         let reading = poll_fn(|context| {
             if let Poll::Ready(read) = transport.poll_read_pooled(context, Buffer::small) {
-                return Poll::Ready(read.ok());
+                let read = read.ok().filter(|bytes| !bytes.is_empty());
+                return Poll::Ready(read.map_or(Waited::Ended, Waited::Bytes));
             }
-            if thread.is_draining() { Poll::Ready(None) } else { Poll::Pending }
+            if thread.is_draining() {
+                return Poll::Ready(Waited::Ended);
+            }
+            if is_busy {
+                rest.poll(&thread.ticks, begun_at, context).map(|()| Waited::AtRest)
+            } else {
+                Poll::Pending
+            }
         });
-        let read = self.alarm.within(patience, reading).await?;
-        Ok(read.filter(|bytes| !bytes.is_empty()))
+        self.alarm.within(patience, reading).await.unwrap_or(Waited::Ended)
     }
 
     async fn read_head(

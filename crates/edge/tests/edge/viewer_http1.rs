@@ -65,7 +65,7 @@ async fn a_viewer_that_takes_its_time_is_served_on_the_same_connection() {
     let (_edge, mut viewer) = echoing().await;
     for path in ["/1", "/2", "/3"] {
         assert_eq!(viewer.get("api.test", path).await.text(), format!("GET {path} HTTP/1.1|"));
-        tokio::time::sleep(2 * edge::limits::VIEWER_BUSY_WAIT).await;
+        tokio::time::sleep(3 * edge::limits::VIEWER_BUSY_WAIT).await;
     }
 }
 
