@@ -314,8 +314,8 @@ async def verdicts_direct_and_through_the_edge(mantlet):
 
 
 class EchoProtocol(ServerProtocol):
-    """Sends a message back in the moment of its last frame, and not when a task gets its turn: what a peer does
-    then hangs on the order of the bytes alone, and not on how many of them come together."""
+    """Sends a message back in the moment of its last frame, and not when a task gets its turn: what a peer
+    does then hangs on the order of the bytes alone, and not on how many of them come together."""
 
     def recv_frame(self, frame):
         super().recv_frame(frame)

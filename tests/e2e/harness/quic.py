@@ -193,7 +193,7 @@ class QuicViewer:
 
     def move(self, source):
         """Goes on from another loopback address, as a viewer does that changes networks; where it is then."""
-        # Before the handshake is confirmed a viewer must not move (RFC 9000, section 9), and no event tells of it.
+        # Before the handshake is confirmed a viewer must not move (RFC 9000, section 9); no event tells.
         self.pump_until(lambda: self.quic._handshake_confirmed)
         self.sock.close()
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
