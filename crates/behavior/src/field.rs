@@ -190,6 +190,45 @@ mod tests {
     }
 
     #[test]
+    fn every_dropped_and_always_name_is_found() {
+        let of_both = [
+            "connection",
+            "keep-alive",
+            "transfer-encoding",
+            "content-length",
+            "te",
+            "trailer",
+            "upgrade",
+            "proxy-connection",
+            "x-amz-cf-id",
+        ];
+        let of_requests =
+            ["expect", "proxy-authenticate", "proxy-authorization", "x-real-ip", "x-forwarded-proto"];
+        let of_responses = ["via", "x-cache", "x-amz-cf-pop", "alt-svc"];
+        let always = [
+            "cache-control",
+            "pragma",
+            "max-forwards",
+            "range",
+            "request-range",
+            "if-match",
+            "if-none-match",
+            "if-modified-since",
+            "if-range",
+            "if-unmodified-since",
+        ];
+        for name in of_both.into_iter().chain(of_requests) {
+            check(name, RequestField::Dropped);
+        }
+        for name in always {
+            check(name, RequestField::Always);
+        }
+        for name in of_both.into_iter().chain(of_responses) {
+            assert_eq!(classify_response_field(name.as_bytes()), ResponseField::Dropped, "{name}");
+        }
+    }
+
+    #[test]
     fn an_underscore_does_not_smuggle_a_special_field() {
         check("X_Forwarded_For", RequestField::Dropped);
         check("X-Forwarded_Proto", RequestField::Dropped);

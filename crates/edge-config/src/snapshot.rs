@@ -123,9 +123,10 @@ impl Snapshot {
     }
 
     pub(crate) fn insert_distribution(&mut self, id: Arc<str>, distribution: LinkedDistribution) {
-        self.remove_distribution(&id);
         self.fingerprinting += usize::from(distribution.wants_fingerprints());
-        self.distributions.insert(id, Arc::new(distribution));
+        if let Some(replaced) = self.distributions.insert(id, Arc::new(distribution)) {
+            self.fingerprinting -= usize::from(replaced.wants_fingerprints());
+        }
     }
 
     pub(crate) fn remove_distribution(&mut self, id: &str) {
