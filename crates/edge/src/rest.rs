@@ -6,6 +6,8 @@
 use std::cell::{Cell, RefCell};
 use std::task::{Context, Poll, Waker};
 
+use tokio::sync::Notify;
+
 use crate::limits::VIEWER_BUSY_WAIT;
 
 /// A thread's ticks, and who waits for the next one.
@@ -13,12 +15,15 @@ use crate::limits::VIEWER_BUSY_WAIT;
 pub(crate) struct Ticks {
     count: Cell<u64>,
     waiting: RefCell<Vec<Waker>>,
+    /// Told when one waits and none did.
+    first_waits: Notify,
 }
 
 impl Ticks {
-    /// Ticks for ever.
+    /// Ticks for ever, as long as anybody waits for it.
     pub(crate) async fn run(&self) {
         loop {
+            self.first_waits.notified().await;
             tokio::time::sleep(VIEWER_BUSY_WAIT).await;
             self.tick();
         }
@@ -32,6 +37,14 @@ impl Ticks {
 
     pub(crate) fn count(&self) -> u64 {
         self.count.get()
+    }
+
+    fn wait(&self, waker: Waker) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            self.first_waits.notify_one();
+        }
+        waiting.push(waker);
     }
 }
 
@@ -51,7 +64,7 @@ impl Rest {
             return Poll::Ready(());
         }
         if self.waits_since.replace(count) != Some(count) {
-            ticks.waiting.borrow_mut().push(context.waker().clone());
+            ticks.wait(context.waker().clone());
         }
         Poll::Pending
     }
@@ -85,5 +98,18 @@ mod tests {
             ticks.tick();
             assert_eq!(ticks.waiting.borrow().len(), 0);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ticks_only_while_somebody_waits() {
+        let (ticks, mut rest, context) =
+            (Ticks::default(), Rest::default(), Context::from_waker(Waker::noop()));
+        let run_for_long =
+            async || tokio::time::timeout(10 * VIEWER_BUSY_WAIT, ticks.run()).await.unwrap_err();
+        run_for_long().await;
+        assert_eq!(ticks.count(), 0);
+        assert!(rest.poll(&ticks, ticks.count(), &context).is_pending());
+        run_for_long().await;
+        assert_eq!(ticks.count(), 1);
     }
 }
