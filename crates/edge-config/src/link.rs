@@ -130,15 +130,7 @@ impl Linking {
         if let Err(reason) = check_kind(&change.resource, bundle) {
             return self.reject(change, reason);
         }
-        if let Bundle::Certificate(certificate) = &**bundle {
-            let id = Arc::clone(&change.resource.id);
-            let linked = LinkedCertificate {
-                id: Arc::clone(&id),
-                revision: change.revision,
-                certificate: certificate.clone(),
-            };
-            self.next.certificates.insert(id, Arc::new(linked));
-        }
+        self.next.insert_referred(&change.resource.id, change.revision, bundle);
         let resource = Resource { revision: change.revision, bundle: Arc::clone(bundle) };
         self.next.resources.insert(change.resource.clone(), resource);
         self.relink.extend(self.next.referrers.get(&change.resource).into_iter().flatten().cloned());
@@ -151,9 +143,7 @@ impl Linking {
             return self.reject(change, LinkError::StillReferredTo(referrer));
         }
         self.next.resources.remove(&change.resource);
-        if change.resource.kind == ResourceKind::Certificate {
-            self.next.certificates.remove(&change.resource.id);
-        }
+        self.next.remove_referred(&change.resource);
     }
 
     /// Names are given up before they are taken, so that an alias can move between two
@@ -214,27 +204,24 @@ impl Linking {
         let linked = link_distribution(&self.next, &resource.id, revision, distribution)?;
         for name in distribution.names() {
             if let Some(owner) = self.next.names.get(&name) {
-                return Err(LinkError::NameTaken { name, owner: Arc::clone(owner) });
+                return Err(LinkError::NameTaken { name, owner: Arc::clone(&owner.id) });
             }
-        }
-        for name in distribution.names() {
-            self.next.names.insert(name, Arc::clone(&resource.id));
         }
         for reference in bundle.references() {
             self.next.referrers.entry(reference).or_default().insert(Arc::clone(&resource.id));
         }
         self.next.resources.insert(resource.clone(), Resource { revision, bundle: Arc::clone(bundle) });
-        self.next.insert_distribution(Arc::clone(&resource.id), linked);
+        self.next.insert_distribution(distribution.names(), linked);
         Ok(())
     }
 
     fn relink_referrers(&mut self) {
         for id in std::mem::take(&mut self.relink) {
             let resource = ResourceId { kind: ResourceKind::Distribution, id: Arc::clone(&id) };
-            let Some(known) = self.next.resources.get(&resource) else { continue };
+            let Some(known) = self.next.resources.get(&resource).cloned() else { continue };
             let Bundle::Distribution(distribution) = &*known.bundle else { continue };
             if let Ok(linked) = link_distribution(&self.next, &id, known.revision, distribution) {
-                self.next.insert_distribution(id, linked);
+                self.next.insert_distribution(distribution.names(), linked);
             }
         }
     }

@@ -23,11 +23,15 @@ pub struct Snapshot {
     pub(crate) revision: Revision,
     pub(crate) resources: HashMap<ResourceId, Resource>,
     pub(crate) certificates: HashMap<Arc<str>, Arc<LinkedCertificate>>,
+    /// One of each, whatever the number of distributions that refer to it.
+    cache_policies: HashMap<Arc<str>, Arc<CachePolicy>>,
+    origin_request_policies: HashMap<Arc<str>, Arc<OriginRequestPolicy>>,
+    response_headers_policies: HashMap<Arc<str>, Arc<ResponseHeadersPolicy>>,
     distributions: HashMap<Arc<str>, Arc<LinkedDistribution>>,
     /// How many of them want fingerprints of viewers' TLS.
     fingerprinting: usize,
     /// Which distribution answers to a name.
-    pub(crate) names: HashMap<AliasName, Arc<str>>,
+    pub(crate) names: HashMap<AliasName, Arc<LinkedDistribution>>,
     /// Which distributions refer to a resource.
     pub(crate) referrers: HashMap<ResourceId, OrdSet<Arc<str>>>,
 }
@@ -43,16 +47,15 @@ impl Snapshot {
     /// An exact name wins over a wildcard, and a longer wildcard over a shorter one ("Use custom
     /// URLs by adding alternate domain names": the more specific name is served).
     pub fn distribution_by_host(&self, host: &str) -> Option<&Arc<LinkedDistribution>> {
-        let (_, id) = self.name_by_host(host)?;
-        self.distributions.get(id)
+        self.name_by_host(host).map(|(_, distribution)| distribution)
     }
 
-    /// The name by which a host is found, perhaps a wildcard, and the id of the distribution that has it.
-    pub fn name_by_host(&self, host: &str) -> Option<(&AliasName, &Arc<str>)> {
+    /// The name by which a host is found, perhaps a wildcard, and the distribution that has it.
+    pub fn name_by_host(&self, host: &str) -> Option<(&AliasName, &Arc<LinkedDistribution>)> {
         self.names.get_key_value(host).or_else(|| self.wildcard(host))
     }
 
-    fn wildcard(&self, host: &str) -> Option<(&AliasName, &Arc<str>)> {
+    fn wildcard(&self, host: &str) -> Option<(&AliasName, &Arc<LinkedDistribution>)> {
         let mut rest = host;
         let mut wildcard = String::with_capacity(host.len() + 1);
         while let Some((_, parent)) = rest.split_once('.') {
@@ -89,7 +92,7 @@ impl Snapshot {
 
     /// The id of the distribution that holds an alias or a domain name, exactly as written there.
     pub fn owner_of_name(&self, name: &str) -> Option<&str> {
-        self.names.get(name).map(AsRef::as_ref)
+        self.names.get(name).map(|owner| &*owner.id)
     }
 
     /// A resource's bundle and its revision.
@@ -122,9 +125,16 @@ impl Snapshot {
         self.referrers.get(resource).into_iter().flatten().map(AsRef::as_ref)
     }
 
-    pub(crate) fn insert_distribution(&mut self, id: Arc<str>, distribution: LinkedDistribution) {
+    /// Puts a distribution in the place of the one of its id, under all of its names.
+    pub(crate) fn insert_distribution(
+        &mut self,
+        names: impl Iterator<Item = AliasName>,
+        distribution: LinkedDistribution,
+    ) {
         self.fingerprinting += usize::from(distribution.wants_fingerprints());
-        if let Some(replaced) = self.distributions.insert(id, Arc::new(distribution)) {
+        let (id, distribution) = (Arc::clone(&distribution.id), Arc::new(distribution));
+        self.names.extend(names.map(|name| (name, Arc::clone(&distribution))));
+        if let Some(replaced) = self.distributions.insert(id, distribution) {
             self.fingerprinting -= usize::from(replaced.wants_fingerprints());
         }
     }
@@ -135,28 +145,53 @@ impl Snapshot {
         }
     }
 
-    pub(crate) fn cache_policy(&self, id: &str) -> Option<(Revision, Arc<CachePolicy>)> {
-        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::CachePolicy, id))?;
-        match &**bundle {
-            Bundle::CachePolicy(policy) => Some((revision, Arc::new(policy.clone()))),
-            _ => None,
+    /// Takes in what distributions refer to.
+    pub(crate) fn insert_referred(&mut self, id: &Arc<str>, revision: Revision, bundle: &Bundle) {
+        let id = Arc::clone(id);
+        match bundle {
+            Bundle::Certificate(certificate) => {
+                let certificate =
+                    LinkedCertificate { id: Arc::clone(&id), revision, certificate: certificate.clone() };
+                self.certificates.insert(id, Arc::new(certificate));
+            }
+            Bundle::CachePolicy(policy) => drop(self.cache_policies.insert(id, Arc::new(policy.clone()))),
+            Bundle::OriginRequestPolicy(policy) => {
+                self.origin_request_policies.insert(id, Arc::new(policy.clone()));
+            }
+            Bundle::ResponseHeadersPolicy(policy) => {
+                self.response_headers_policies.insert(id, Arc::new(policy.clone()));
+            }
+            Bundle::Distribution(_) => {}
         }
+    }
+
+    pub(crate) fn remove_referred(&mut self, resource: &ResourceId) {
+        match resource.kind {
+            ResourceKind::Certificate => drop(self.certificates.remove(&resource.id)),
+            ResourceKind::CachePolicy => drop(self.cache_policies.remove(&resource.id)),
+            ResourceKind::OriginRequestPolicy => drop(self.origin_request_policies.remove(&resource.id)),
+            ResourceKind::ResponseHeadersPolicy => drop(self.response_headers_policies.remove(&resource.id)),
+            ResourceKind::Distribution => {}
+        }
+    }
+
+    pub(crate) fn cache_policy(&self, id: &str) -> Option<(Revision, Arc<CachePolicy>)> {
+        let revision = self.revision_of(ResourceKind::CachePolicy, id)?;
+        self.cache_policies.get(id).map(|policy| (revision, Arc::clone(policy)))
     }
 
     pub(crate) fn origin_request_policy(&self, id: &str) -> Option<(Revision, Arc<OriginRequestPolicy>)> {
-        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::OriginRequestPolicy, id))?;
-        match &**bundle {
-            Bundle::OriginRequestPolicy(policy) => Some((revision, Arc::new(policy.clone()))),
-            _ => None,
-        }
+        let revision = self.revision_of(ResourceKind::OriginRequestPolicy, id)?;
+        self.origin_request_policies.get(id).map(|policy| (revision, Arc::clone(policy)))
     }
 
     pub(crate) fn response_headers_policy(&self, id: &str) -> Option<(Revision, Arc<ResponseHeadersPolicy>)> {
-        let (revision, bundle) = self.resource(&ResourceId::new(ResourceKind::ResponseHeadersPolicy, id))?;
-        match &**bundle {
-            Bundle::ResponseHeadersPolicy(policy) => Some((revision, Arc::new(policy.clone()))),
-            _ => None,
-        }
+        let revision = self.revision_of(ResourceKind::ResponseHeadersPolicy, id)?;
+        self.response_headers_policies.get(id).map(|policy| (revision, Arc::clone(policy)))
+    }
+
+    fn revision_of(&self, kind: ResourceKind, id: &str) -> Option<Revision> {
+        self.resource(&ResourceId::new(kind, id)).map(|(revision, _)| revision)
     }
 }
 

@@ -31,6 +31,7 @@ mod alarm;
 mod answer;
 mod body;
 mod buffer;
+mod distributions;
 mod edge;
 mod egress;
 mod explain;

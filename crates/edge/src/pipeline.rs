@@ -5,7 +5,6 @@
 
 use std::net::IpAddr;
 use std::ops::Deref;
-use std::rc::Rc;
 
 use behavior::{Admission, EdgeError, admit_viewer, requested_path, select_cache_behavior, select_failover};
 use edge_config::{GeoRestriction, LinkedDistribution};
@@ -54,7 +53,7 @@ async fn forward<B: RequestBody, W: ResponseWriter>(
 ) -> Result<(), Failure> {
     // 4: the distribution, pinned for as long as the request lasts.
     let distribution = select_distribution(request, |host| thread.distribution_by_host(host))?;
-    transcript.distribution = Some(Rc::clone(&distribution));
+    transcript.distribution = Some(distribution.clone());
     admit_country(thread, &distribution, request)?;
 
     // 5: the cache behavior, and whether it serves such a request.

@@ -14,8 +14,6 @@ use std::task::{Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use behavior::Scheme;
-use edge_config::LinkedDistribution;
-use foldhash::fast::RandomState;
 use http1::{RequestHead, ResponseHead};
 use proxy_protocol::Ends;
 use quinn::{Endpoint, Incoming};
@@ -25,11 +23,10 @@ use tokio::task::{JoinSet, LocalSet, spawn_local};
 
 use crate::access_log::ThreadLog;
 use crate::addresses::{AddressConnection, ViewerAddresses};
+use crate::distributions::{Distributions, HeldDistribution};
 use crate::geo_database::GeoDatabase;
 use crate::handshake_turns::HandshakeTurns;
-use crate::limits::{
-    ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, QUIC_HANDSHAKES_UNPROVEN_MAX, REMEMBERED_HOSTS_MAX,
-};
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, HEADS_KEPT_MAX, QUIC_HANDSHAKES_UNPROVEN_MAX};
 use crate::load::Load;
 use crate::metrics::{Shed, ThreadMetrics};
 use crate::origin::Origins;
@@ -97,8 +94,7 @@ pub(crate) struct Thread {
     pub(crate) response_heads: Kept<ResponseHead>,
     pub(crate) ticks: Ticks,
     prepared: RefCell<Prepared>,
-    /// Only hosts that distributions have get in here, so viewers cannot fill it with hashes that collide.
-    by_host: RefCell<HashMap<Box<str>, Rc<LinkedDistribution>, RandomState>>,
+    distributions: Distributions,
     date: Cell<(u64, [u8; 29])>,
     draining: Cell<bool>,
     connections: RefCell<HashMap<u64, Waker>>,
@@ -126,7 +122,7 @@ impl Thread {
             response_heads: Kept::new(ResponseHead::clear),
             ticks: Ticks::default(),
             prepared: RefCell::default(),
-            by_host: RefCell::default(),
+            distributions: Distributions::default(),
             date: Cell::new((u64::MAX, [0; 29])),
             draining: Cell::new(false),
             connections: RefCell::default(),
@@ -188,7 +184,7 @@ impl Thread {
             let prepared = snapshots.borrow_and_update().clone();
             let revision = prepared.snapshot.revision();
             self.prepared.replace(prepared);
-            self.by_host.borrow_mut().clear();
+            self.distributions.forget();
             self.metrics.applied(revision);
             self.common.applied.report(number, revision);
             if snapshots.changed().await.is_err() {
@@ -207,24 +203,9 @@ impl Thread {
         Ref::map(self.prepared.borrow(), |prepared| &*prepared.geo_database)
     }
 
-    /// The distribution of a host, which is in lower case. It is a copy of the thread's own, so that
-    /// requests count their references to it without disturbing other cores.
-    pub(crate) fn distribution_by_host(&self, host: &str) -> Option<Rc<LinkedDistribution>> {
-        if let Some(found) = self.by_host.borrow().get(host) {
-            return Some(Rc::clone(found));
-        }
-        let found = self
-            .prepared
-            .borrow()
-            .snapshot
-            .distribution_by_host(host)
-            .map(|found| Rc::new((**found).clone()))?;
-        let mut by_host = self.by_host.borrow_mut();
-        if by_host.len() >= REMEMBERED_HOSTS_MAX {
-            by_host.clear();
-        }
-        by_host.insert(host.into(), Rc::clone(&found));
-        Some(found)
+    /// The distribution of a host, which is in lower case.
+    pub(crate) fn distribution_by_host(&self, host: &str) -> Option<HeldDistribution> {
+        self.distributions.by_host(&self.prepared.borrow().snapshot, host)
     }
 
     async fn accept(self: Rc<Self>, socket: tokio::net::TcpListener, scheme: Scheme, outlives_us: bool) {

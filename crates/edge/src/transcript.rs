@@ -1,16 +1,15 @@
 //! What is known of a request so far, and its one access-log record when it is over.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use behavior::{HttpVersion, Scheme};
-use edge_config::LinkedDistribution;
 use http1::{KnownField, ResponseView};
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::access_log::{CsProtocol, CsProtocolVersion, ErrorType, Phases, Record, ResultType};
+use crate::distributions::HeldDistribution;
 use crate::metrics::RequestCounts;
 use crate::request_id::RequestId;
 use crate::thread::Thread;
@@ -36,7 +35,7 @@ impl Traffic {
 /// A request's story. It is logged when it is dropped: exactly once, however the request ends.
 pub(crate) struct Transcript<'a> {
     pub(crate) id: RequestId,
-    pub(crate) distribution: Option<Rc<LinkedDistribution>>,
+    pub(crate) distribution: Option<HeldDistribution>,
     /// The id of the origin that failed last.
     pub(crate) failing_origin: Option<String>,
     thread: &'a Thread,
