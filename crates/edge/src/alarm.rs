@@ -7,7 +7,7 @@
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
@@ -77,20 +77,29 @@ impl Alarm {
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Poll::Ready(Ok(output));
             }
-            let until = deadline();
-            if self.sleep.deadline() > until {
-                self.sleep.as_mut().reset(until);
-            }
-            while self.sleep.as_mut().poll(context).is_ready() {
-                let until = deadline();
-                if Instant::now() >= until {
-                    return Poll::Ready(Err(TimedOut));
-                }
-                self.sleep.as_mut().reset(until);
-            }
-            Poll::Pending
+            self.poll(&deadline, context).map(Err)
         })
         .await
+    }
+
+    /// Ready when a deadline has passed, which may move as well.
+    pub(crate) fn poll(
+        &mut self,
+        mut deadline: impl FnMut() -> Instant,
+        context: &mut Context<'_>,
+    ) -> Poll<TimedOut> {
+        let until = deadline();
+        if self.sleep.deadline() > until {
+            self.sleep.as_mut().reset(until);
+        }
+        while self.sleep.as_mut().poll(context).is_ready() {
+            let until = deadline();
+            if Instant::now() >= until {
+                return Poll::Ready(TimedOut);
+            }
+            self.sleep.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 }
 

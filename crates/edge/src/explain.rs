@@ -1,7 +1,6 @@
 //! What would happen to a request, and why, without a connection: the same functions as in `pipeline`,
 //! in the same order, up to the head that the origin would get, and what comes of what the origin may say.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,14 +223,9 @@ fn outcome(
         Err(error) => return Err(refused(refusal(error), error.to_string())),
     }
     // Nobody has connected.
-    let peer = Peer {
-        ends: Ends { source: question.viewer, destination: NOWHERE },
-        of_address: AddressConnection::alone(question.viewer.ip()),
-        scheme: question.scheme,
-        tls,
-        tls_handshake: Cell::default(),
-        has_asked: Cell::default(),
-    };
+    let ends = Ends { source: question.viewer, destination: NOWHERE };
+    let of_address = AddressConnection::alone(question.viewer.ip());
+    let peer = Peer { tls: tls.map(Box::new), ..Peer::new(ends, of_address, question.scheme) };
     let request = ViewerRequest {
         head: head.view(question.head),
         version: question.version,

@@ -23,7 +23,7 @@ use super::{
     Peer, RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead,
     ViewerRequest, refusal,
 };
-use crate::alarm::Alarm;
+use crate::alarm::{Alarm, TimedOut};
 use crate::body;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
@@ -38,15 +38,9 @@ use crate::transcript::{Traffic, Transcript};
 use crate::transport::Transport;
 
 /// Serves a connection to its end.
-pub(super) async fn serve(thread: &Thread, transport: Transport, peer: &Peer) {
-    let mut connection = Connection {
-        thread,
-        transport: &transport,
-        peer,
-        alarm: Alarm::new(),
-        rest: Rest::default(),
-        unread: None,
-    };
+pub(super) async fn serve(thread: &Thread, transport: &Transport, peer: &Peer) {
+    let mut connection =
+        Connection { thread, transport, peer, alarm: Alarm::new(), rest: Rest::default(), unread: None };
     let mut patience = VIEWER_IDLE_MAX;
     loop {
         let Waited::Bytes(input) = connection.first_bytes(patience, false).await else {
@@ -136,27 +130,28 @@ impl Connection<'_> {
     }
 
     /// Waits for a request's first bytes. Only one that is busy comes to rest.
-    async fn first_bytes(&mut self, patience: Duration, is_busy: bool) -> Waited {
-        if let Some(unread) = self.unread.take() {
-            return Waited::Bytes(unread);
-        }
-        let Self { thread, transport, rest, .. } = self;
-        let begun_at = thread.ticks.count();
-        let reading = poll_fn(|context| {
-            if let Poll::Ready(read) = transport.poll_read_pooled(context, Buffer::small) {
+    ///
+    /// Every connection that waits holds this future, so it is made by hand: those of `async` have room for their
+    /// arguments twice.
+    fn first_bytes(&mut self, patience: Duration, is_busy: bool) -> impl Future<Output = Waited> {
+        let (begun_at, mut deadline) = (self.thread.ticks.count(), None);
+        poll_fn(move |context| {
+            if let Some(unread) = self.unread.take() {
+                return Poll::Ready(Waited::Bytes(unread));
+            }
+            if let Poll::Ready(read) = self.transport.poll_read_pooled(context, Buffer::small) {
                 let read = read.ok().filter(|bytes| !bytes.is_empty());
                 return Poll::Ready(read.map_or(Waited::Ended, Waited::Bytes));
             }
-            if thread.is_draining() {
+            if self.thread.is_draining() {
                 return Poll::Ready(Waited::Ended);
             }
-            if is_busy {
-                rest.poll(&thread.ticks, begun_at, context).map(|()| Waited::AtRest)
-            } else {
-                Poll::Pending
+            if is_busy && self.rest.poll(&self.thread.ticks, begun_at, context).is_ready() {
+                return Poll::Ready(Waited::AtRest);
             }
-        });
-        self.alarm.within(patience, reading).await.unwrap_or(Waited::Ended)
+            let deadline = || *deadline.get_or_insert_with(|| Instant::now() + patience);
+            self.alarm.poll(deadline, context).map(|TimedOut| Waited::Ended)
+        })
     }
 
     async fn read_head(

@@ -15,7 +15,6 @@ mod request;
 mod response;
 mod unread;
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -42,14 +41,21 @@ pub(crate) struct Accepted {
     pub(crate) scheme: Scheme,
 }
 
+impl Accepted {
+    /// The connection, and its peer before any TLS. The box is given back: who only moves out of it keeps it.
+    #[expect(clippy::boxed_local, reason = "it is the box that has to go")]
+    fn into_parts(self: Box<Self>) -> (TcpStream, Peer) {
+        let Self { stream, ends, of_address, scheme } = *self;
+        (stream, Peer::new(ends, of_address, scheme))
+    }
+}
+
 /// Serves a viewer's connection to its end. It comes boxed, since every future on its way keeps room for it.
 pub(crate) async fn serve(thread: &Rc<Thread>, accepted: Box<Accepted>) {
     match accepted.scheme {
         Scheme::Http => {
-            let Accepted { stream, ends, of_address, scheme } = *accepted;
-            let (tls_handshake, has_asked) = (Cell::default(), Cell::default());
-            let peer = Peer { ends, of_address, scheme, tls: None, tls_handshake, has_asked };
-            http1_connection::serve(thread, Transport::clear(stream), &peer).await;
+            let (stream, peer) = accepted.into_parts();
+            http1_connection::serve(thread, &Transport::clear(stream), &peer).await;
         }
         // Boxed, here and below, so that connections in clear do not hold room for what TLS needs.
         Scheme::Https => Box::pin(serve_tls(thread, accepted)).await,
@@ -58,10 +64,10 @@ pub(crate) async fn serve(thread: &Rc<Thread>, accepted: Box<Accepted>) {
 
 async fn serve_tls(thread: &Rc<Thread>, accepted: Box<Accepted>) {
     let Some(tls) = &thread.common.tls else { return };
-    let Accepted { stream, ends, of_address, scheme } = *accepted;
+    let (stream, mut peer) = accepted.into_parts();
     let begun_at = Instant::now();
     let prepared = thread.prepared();
-    let handshake = of_address.begin_handshake();
+    let handshake = peer.of_address.begin_handshake();
     let turns = thread.handshakes.of(handshake.has_many());
     let (stream, facts) = match Box::pin(tls.accept(stream, &prepared, turns)).await {
         Ok(accepted) => accepted,
@@ -74,12 +80,11 @@ async fn serve_tls(thread: &Rc<Thread>, accepted: Box<Accepted>) {
     drop((prepared, handshake));
     thread.metrics.tls_handshake(facts.version, facts.resumed);
     let TlsFacts { alpn, .. } = facts;
-    let (tls_handshake, has_asked) = (Cell::new(Some(begun_at.elapsed())), Cell::default());
-    let peer = Peer { ends, of_address, scheme, tls: Some(facts), tls_handshake, has_asked };
+    peer.shook_hands(facts, begun_at);
     match alpn {
         // `h3` is offered within QUIC alone.
         Alpn::Http1 | Alpn::Http3 => {
-            http1_connection::serve(thread, Transport::to_viewer(stream), &peer).await;
+            http1_connection::serve(thread, &Transport::to_viewer(stream), &peer).await;
         }
         Alpn::Http2 => Box::pin(http2_connection::serve(thread, stream, peer)).await,
     }
@@ -111,14 +116,8 @@ pub(crate) async fn serve_quic(
     // There is one kind of session, and its handshake has ended.
     let Some(facts) = facts else { return };
     thread.metrics.tls_handshake(facts.version, facts.resumed);
-    let peer = Peer {
-        ends,
-        of_address,
-        scheme: Scheme::Https,
-        tls: Some(*facts),
-        tls_handshake: Cell::new(Some(begun_at.elapsed())),
-        has_asked: Cell::default(),
-    };
+    let mut peer = Peer::new(ends, of_address, Scheme::Https);
+    peer.shook_hands(*facts, begun_at);
     Box::pin(http3_connection::serve(thread, connection, peer)).await;
 }
 

@@ -21,7 +21,8 @@ pub(crate) struct Peer {
     /// The connection as one of its address's.
     pub(crate) of_address: AddressConnection,
     pub(crate) scheme: Scheme,
-    pub(crate) tls: Option<TlsFacts>,
+    /// Boxed, so that connections in clear do not hold room for it.
+    pub(crate) tls: Option<Box<TlsFacts>>,
     /// How long the TLS handshake took, until the first request has told it.
     pub(crate) tls_handshake: Cell<Option<Duration>>,
     /// Whether a request has been there.
@@ -29,6 +30,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// One that has asked for nothing yet, over no TLS.
+    pub(crate) fn new(ends: Ends, of_address: AddressConnection, scheme: Scheme) -> Self {
+        let (tls_handshake, has_asked) = (Cell::default(), Cell::default());
+        Self { ends, of_address, scheme, tls: None, tls_handshake, has_asked }
+    }
+
+    /// The TLS handshake that began then has ended.
+    pub(super) fn shook_hands(&mut self, facts: TlsFacts, begun_at: Instant) {
+        self.tls = Some(Box::new(facts));
+        self.tls_handshake.set(Some(begun_at.elapsed()));
+    }
+
     /// The viewer's address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.ends.source
