@@ -1,6 +1,7 @@
 """Viewers over QUIC: aioquic's packets, with HTTP/3's frames written and read here, right or wrong."""
 
 import contextlib
+import math
 import select
 import socket
 import ssl
@@ -71,10 +72,15 @@ class QuicStream:
 class QuicViewer:
     """One connection. Nothing is sent but what a test says, the handshake and acknowledgments."""
 
-    def __init__(self, address, name, ca, *, alpn=("h3",), settings=b"", ticket=None, **configuration):
+    def __init__(
+        self, address, name, ca, *, alpn=("h3",), settings=b"", ticket=None, source=None, **configuration
+    ):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(address)
         self.address = address
+        self.sent = 0
         self.tickets = []
         self.quic = QuicConnection(
             configuration=QuicConfiguration(
@@ -104,6 +110,7 @@ class QuicViewer:
 
     def flush(self):
         for data, _ in self.quic.datagrams_to_send(now=time.monotonic()):
+            self.sent += len(data)
             # The edge may be gone.
             with contextlib.suppress(ConnectionRefusedError):
                 self.sock.send(data)
@@ -115,15 +122,31 @@ class QuicViewer:
             now = time.monotonic()
             assert now < deadline, f"nothing came: {self.closed=} {self.streams=}"
             timer = self.quic.get_timer() or deadline
-            readable, _, _ = select.select([self.sock], [], [], max(0, min(timer, now + POLL) - now))
-            if readable:
-                with contextlib.suppress(ConnectionRefusedError):
-                    self.quic.receive_datagram(self.sock.recv(65536), self.address, now=time.monotonic())
-            elif timer <= time.monotonic():
-                self.quic.handle_timer(now=time.monotonic())
-            while event := self.quic.next_event():
-                self.handle(event)
+            if self.is_readable(max(0, min(timer, now + POLL) - now)):
+                self.receive()
+            self.go_on()
         self.flush()
+
+    def pump(self):
+        """Sends what there is to send and takes in what has come, without waiting for more."""
+        self.flush()
+        while self.is_readable(0):
+            self.receive()
+        self.go_on()
+        self.flush()
+
+    def go_on(self):
+        if (self.quic.get_timer() or math.inf) <= time.monotonic():
+            self.quic.handle_timer(now=time.monotonic())
+        while event := self.quic.next_event():
+            self.handle(event)
+
+    def is_readable(self, patience):
+        return bool(select.select([self.sock], [], [], patience)[0])
+
+    def receive(self):
+        with contextlib.suppress(ConnectionRefusedError):
+            self.quic.receive_datagram(self.sock.recv(65536), self.address, now=time.monotonic())
 
     def handle(self, event):
         if isinstance(event, events.HandshakeCompleted):
@@ -166,6 +189,14 @@ class QuicViewer:
     def reset(self, number, code=REQUEST_CANCELLED):
         self.quic.reset_stream(number, code)
         self.flush()
+
+    def ask(self, method, path, fields):
+        """A request without a body, to the host that `fields` name."""
+        fields = {name.lower(): value for name, value in fields}
+        pseudo = {":method": method, ":scheme": "https", ":authority": fields.pop("host"), ":path": path}
+        return self.read_answer(
+            self.send_request([(k.encode(), v.encode()) for k, v in {**pseudo, **fields}.items()])
+        )
 
     def read_answer(self, number):
         """The final answer on a stream. Raises PeerClosed when there will be none."""

@@ -1,4 +1,4 @@
-"""Good traffic, from a process of its own: a request every few milliseconds over HTTPS, each one timed.
+"""Good traffic, from a process of its own: a request every few milliseconds over HTTPS or HTTP/3, all timed.
 
 Every tenth request opens a connection of its own; all others share one.
 """
@@ -18,13 +18,14 @@ PACE = 0.005
 class Steady:
     """`phase()` is what happened since the last one: requests, failures, p50 and p99 in milliseconds."""
 
-    def __init__(self, viewer):
+    def __init__(self, viewer, version="1.1"):
         mantlet = viewer.mantlet
         settings = {
             "address": mantlet.https,
             "name": viewer.domain,
             "host": viewer.host,
             "ca": str(mantlet.ca),
+            "version": version,
         }
         self.arguments = [sys.executable, "-m", "harness.steady", json.dumps(settings)]
 
@@ -56,8 +57,12 @@ def open_connection(settings):
     import socket
     import ssl
 
+    from .quic import QuicViewer
     from .viewer import Http1Connection
 
+    if settings["version"] == "3":
+        address = tuple(settings["address"])
+        return QuicViewer(address, settings["name"], settings["ca"], source=SOURCE).connect()
     sock = socket.create_connection(tuple(settings["address"]), timeout=10, source_address=(SOURCE, 0))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     context = ssl.create_default_context(cafile=settings["ca"])
