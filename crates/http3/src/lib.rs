@@ -2,7 +2,7 @@
 //!
 //! - **Frames** ([`RequestStream`], [`ControlStream`]): which bytes of a stream are which frame, and whether it may
 //!   stand there (RFC 9114). A frame is never kept until it is complete unless that is bounded.
-//! - **QPACK** ([`FieldSection`], [`FieldSectionWriter`]): field sections by the static table and literals (RFC
+//! - **QPACK** ([`decode_field_section`], [`FieldSectionWriter`]): field sections by the static table and literals (RFC
 //!   9204). The dynamic table's capacity is 0, so what a viewer sends on the streams for it
 //!   ([`EncoderStream`], [`DecoderStream`]) can only be empty words, or an error.
 //!
@@ -21,6 +21,6 @@ mod varint;
 pub use control_stream::{ControlStream, StreamKind, opening_of_control_stream};
 pub use error::ErrorCode;
 pub use frame::{FrameKind, write_frame_head};
-pub use qpack::{DecoderStream, EncoderStream, FieldSection, FieldSectionError, FieldSectionWriter};
+pub use qpack::{DecoderStream, EncoderStream, FieldSectionError, FieldSectionWriter, decode_field_section};
 pub use request_stream::{RequestStream, SectionTooLarge, Step, StreamFault};
 pub use varint::{decode_varint, encode_varint};

@@ -1,139 +1,58 @@
 //! Field sections that arrive.
 
-use std::ops::Range;
+use field_compression::{Bounds, FieldSection, Reader, Text, TooLarge, Unreadable};
 
-use super::integer::{self, Integer};
-use super::{huffman, static_table};
+use super::static_table;
 
 /// Why a field section is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FieldSectionError {
     /// It cannot be read: an error of the whole connection (RFC 9204 section 2.2).
-    #[error("the field section cannot be read")]
-    Unreadable,
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
     /// It says more than it may.
-    #[error("the field section is too large")]
-    TooLarge,
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
 }
 
-/// A field section's fields, in their order, as they were meant.
-#[derive(Debug, Default)]
-pub struct FieldSection {
-    bytes: Vec<u8>,
-    fields: Vec<FieldPlace>,
+/// Reads a field section, as far as it keeps within `bounds`.
+pub fn decode_field_section(encoded: &[u8], bounds: Bounds) -> Result<FieldSection, FieldSectionError> {
+    let mut section = FieldSection::new(bounds);
+    let mut reader = Reader::new(encoded);
+    prefix(&mut reader)?;
+    while let Some(first) = reader.peek() {
+        field(&mut reader, first, &mut section)?;
+        section.check()?;
+    }
+    Ok(section)
 }
 
-#[derive(Debug)]
-struct FieldPlace {
-    name: Range<usize>,
-    value: Range<usize>,
+/// RFC 9204 section 4.5.1: nothing of the dynamic table is needed, and a base below it is invalid.
+fn prefix(reader: &mut Reader<'_>) -> Result<(), Unreadable> {
+    let required_insert_count = reader.integer(8)?;
+    let base_is_negative = reader.peek().is_some_and(|first| first & 0x80 != 0);
+    let _delta_base = reader.integer(7)?;
+    if required_insert_count == 0 && !base_is_negative { Ok(()) } else { Err(Unreadable) }
 }
 
-impl FieldSection {
-    /// Reads one of at most `fields_max` fields that have at most `bytes_max` bytes.
-    ///
-    /// The static table makes fifty bytes of one, and Huffman's code eight of five, so it is what comes out that is
-    /// counted, and before it is written.
-    pub fn decode(encoded: &[u8], fields_max: usize, bytes_max: usize) -> Result<Self, FieldSectionError> {
-        let mut reader = Reader { encoded, bytes: Vec::with_capacity(encoded.len()), bytes_max };
-        reader.prefix()?;
-        let mut fields = Vec::new();
-        while let Some(first) = reader.encoded.first().copied() {
-            if fields.len() >= fields_max {
-                return Err(FieldSectionError::TooLarge);
-            }
-            fields.push(reader.field(first)?);
+/// RFC 9204 sections 4.5.2 to 4.5.6; what refers to the dynamic table refers to nothing.
+fn field(reader: &mut Reader<'_>, first: u8, section: &mut FieldSection) -> Result<(), Unreadable> {
+    let (name, value) = match first >> 4 {
+        0b1100..=0b1111 => {
+            let (name, value) = entry(reader, 6)?;
+            (Some(name), Some(value))
         }
-        Ok(Self { bytes: reader.bytes, fields })
-    }
-
-    /// The fields: each one's name and value.
-    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        let part = |range: &Range<usize>| self.bytes.get(range.clone()).unwrap_or_default();
-        self.fields.iter().map(move |field| (part(&field.name), part(&field.value)))
-    }
-
-    /// The bytes of all names and values.
-    pub fn size(&self) -> usize {
-        self.bytes.len()
-    }
+        0b0101 | 0b0111 => (Some(entry(reader, 4)?.0), reader.string(7, section)?),
+        0b0010 | 0b0011 => (reader.string(3, section)?, reader.string(7, section)?),
+        _ => return Err(Unreadable),
+    };
+    section.push(name, value);
+    Ok(())
 }
 
-struct Reader<'a> {
-    encoded: &'a [u8],
-    bytes: Vec<u8>,
-    bytes_max: usize,
-}
-
-impl Reader<'_> {
-    /// RFC 9204 section 4.5.1: nothing of the dynamic table is needed, and a base below it is invalid.
-    fn prefix(&mut self) -> Result<(), FieldSectionError> {
-        let required_insert_count = self.integer(8)?;
-        let base_is_negative = self.encoded.first().is_some_and(|first| first & 0x80 != 0);
-        let _delta_base = self.integer(7)?;
-        if required_insert_count == 0 && !base_is_negative {
-            Ok(())
-        } else {
-            Err(FieldSectionError::Unreadable)
-        }
-    }
-
-    /// RFC 9204 sections 4.5.2 to 4.5.6; what refers to the dynamic table refers to nothing.
-    fn field(&mut self, first: u8) -> Result<FieldPlace, FieldSectionError> {
-        match first >> 4 {
-            0b1100..=0b1111 => {
-                let (name, value) = self.entry(6)?;
-                Ok(FieldPlace { name: self.write(name)?, value: self.write(value)? })
-            }
-            0b0101 | 0b0111 => {
-                let (name, _) = self.entry(4)?;
-                Ok(FieldPlace { name: self.write(name)?, value: self.string(7)? })
-            }
-            0b0010 | 0b0011 => Ok(FieldPlace { name: self.string(3)?, value: self.string(7)? }),
-            _ => Err(FieldSectionError::Unreadable),
-        }
-    }
-
-    fn integer(&mut self, prefix_bits: u32) -> Result<u64, FieldSectionError> {
-        let Integer::Whole(value, length) = integer::decode(self.encoded, prefix_bits) else {
-            return Err(FieldSectionError::Unreadable);
-        };
-        self.encoded = self.encoded.get(length..).unwrap_or_default();
-        Ok(value)
-    }
-
-    fn entry(&mut self, prefix_bits: u32) -> Result<(&'static [u8], &'static [u8]), FieldSectionError> {
-        static_table::entry(self.integer(prefix_bits)?).ok_or(FieldSectionError::Unreadable)
-    }
-
-    fn write(&mut self, text: &[u8]) -> Result<Range<usize>, FieldSectionError> {
-        let begin = self.bytes.len();
-        if begin + text.len() > self.bytes_max {
-            return Err(FieldSectionError::TooLarge);
-        }
-        self.bytes.extend_from_slice(text);
-        Ok(begin..self.bytes.len())
-    }
-
-    /// A string whose length has `prefix_bits` bits in the first byte, behind the one that says whether it is in
-    /// Huffman's code.
-    fn string(&mut self, prefix_bits: u32) -> Result<Range<usize>, FieldSectionError> {
-        let is_huffman = self.encoded.first().is_some_and(|first| first >> prefix_bits & 1 == 1);
-        let length = self.integer(prefix_bits)?;
-        let length = usize::try_from(length).map_err(|_| FieldSectionError::Unreadable)?;
-        let (text, rest) = self.encoded.split_at_checked(length).ok_or(FieldSectionError::Unreadable)?;
-        self.encoded = rest;
-        if !is_huffman {
-            return self.write(text);
-        }
-        let begin = self.bytes.len();
-        // The shortest code has five bits.
-        if begin + text.len() * 8 / 5 > self.bytes_max {
-            return Err(FieldSectionError::TooLarge);
-        }
-        huffman::decode(text, &mut self.bytes).map_err(|_| FieldSectionError::Unreadable)?;
-        Ok(begin..self.bytes.len())
-    }
+fn entry(reader: &mut Reader<'_>, prefix_bits: u32) -> Result<(Text, Text), Unreadable> {
+    let (name, value) = static_table::entry(reader.integer(prefix_bits)?).ok_or(Unreadable)?;
+    Ok((Text::Static(name), Text::Static(value)))
 }
 
 #[cfg(test)]
@@ -144,7 +63,7 @@ mod tests {
     use super::*;
 
     fn decode(encoded: &[u8]) -> Result<String, FieldSectionError> {
-        let section = FieldSection::decode(encoded, 4, 100)?;
+        let section = decode_field_section(encoded, Bounds { fields: 4, bytes: 100 })?;
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         Ok(section
             .fields()
@@ -157,7 +76,7 @@ mod tests {
     }
 
     fn check_unreadable(encoded: &[u8]) {
-        assert_eq!(decode(encoded), Err(FieldSectionError::Unreadable), "{encoded:x?}");
+        assert_eq!(decode(encoded), Err(Unreadable.into()), "{encoded:x?}");
     }
 
     /// RFC 9204 appendix B.1, and each form once.
@@ -206,7 +125,7 @@ mod tests {
 
     #[test]
     fn what_comes_out_is_bounded() {
-        let too_large = Err(FieldSectionError::TooLarge);
+        let too_large = Err(TooLarge.into());
         assert_eq!(decode(&[0, 0, 0xd1, 0xd1, 0xd1, 0xd1, 0xd1]), too_large);
         // content-security-policy with its value has 76 bytes.
         assert_eq!(decode(&[0, 0, 0xff, 22, 0xff, 22]), too_large);
@@ -227,7 +146,7 @@ mod tests {
                 let (one, other) = value.split_at(value.len() / 2);
                 writer.field(name.as_bytes(), &[one, other]);
             }
-            let section = FieldSection::decode(&out, 100, 100_000).unwrap();
+            let section = decode_field_section(&out, Bounds { fields: 100, bytes: 100_000 }).unwrap();
             let status = status.to_string();
             let expect = std::iter::once((&b":status"[..], status.as_bytes()))
                 .chain(fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice())));
@@ -236,7 +155,7 @@ mod tests {
 
         #[test]
         fn nothing_that_arrives_is_too_odd(encoded in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(section) = FieldSection::decode(&encoded, 10, 200) {
+            if let Ok(section) = decode_field_section(&encoded, Bounds { fields: 10, bytes: 200 }) {
                 prop_assert!(section.size() <= 200 && section.fields().count() <= 10);
             }
         }

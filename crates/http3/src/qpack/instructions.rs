@@ -1,6 +1,7 @@
 //! The streams that keep two dynamic tables equal (RFC 9204 section 4.2), where there are none.
 
-use super::integer::{self, Integer};
+use field_compression::{Integer, decode_integer};
+
 use crate::error::ErrorCode;
 
 /// A viewer's encoder stream. The one instruction that can be obeyed sets the capacity to what it is.
@@ -49,7 +50,7 @@ impl Instructions {
         for byte in bytes {
             self.held.push(*byte);
             let first = *self.held.first()?;
-            match integer::decode(&self.held, prefix_bits) {
+            match decode_integer(&self.held, prefix_bits) {
                 Integer::Whole(number, _) if is_valid(first, Some(number)) => {
                     self.held.clear();
                     whole += 1;

@@ -1,12 +1,10 @@
 //! QPACK without a dynamic table (RFC 9204).
 
 mod field_section;
-mod huffman;
 mod instructions;
-mod integer;
 mod static_table;
 mod writer;
 
-pub use field_section::{FieldSection, FieldSectionError};
+pub use field_section::{FieldSectionError, decode_field_section};
 pub use instructions::{DecoderStream, EncoderStream};
 pub use writer::FieldSectionWriter;

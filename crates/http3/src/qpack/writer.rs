@@ -1,7 +1,9 @@
 //! Field sections that leave: by the static table and literals, without Huffman's code, which would save a fifth of
 //! their bytes and cost more than the bytes do.
 
-use super::{integer, static_table};
+use field_compression::encode_integer;
+
+use super::static_table;
 
 /// Writes one field section behind what `out` holds, field by field.
 ///
@@ -26,25 +28,25 @@ impl<'a> FieldSectionWriter<'a> {
     /// `:status`, which comes before all others.
     pub fn status(&mut self, status: u16) {
         if let Some(index) = static_table::of_status(status) {
-            return integer::encode(index, INDEXED, 6, self.out);
+            return encode_integer(index, INDEXED, 6, self.out);
         }
-        integer::encode(static_table::STATUS, NAME_INDEXED, 4, self.out);
+        encode_integer(static_table::STATUS, NAME_INDEXED, 4, self.out);
         self.value(&[status.to_string().as_bytes()]);
     }
 
     /// A field; its value may come in parts.
     pub fn field(&mut self, name: &[u8], value: &[&[u8]]) {
         if let Some(index) = static_table::of_name(name) {
-            integer::encode(index, NAME_INDEXED, 4, self.out);
+            encode_integer(index, NAME_INDEXED, 4, self.out);
         } else {
-            integer::encode(name.len(), NAME_LITERAL, 3, self.out);
+            encode_integer(name.len(), NAME_LITERAL, 3, self.out);
             self.out.extend_from_slice(name);
         }
         self.value(value);
     }
 
     fn value(&mut self, parts: &[&[u8]]) {
-        integer::encode(parts.iter().map(|part| part.len()).sum(), 0, 7, self.out);
+        encode_integer(parts.iter().map(|part| part.len()).sum(), 0, 7, self.out);
         for part in parts {
             self.out.extend_from_slice(part);
         }

@@ -3,6 +3,8 @@
 //! The code is canonical: codes of one length follow each other in the order of their symbols, and longer ones follow
 //! shorter ones. So the lengths say everything.
 
+use crate::reader::Unreadable;
+
 const SYMBOLS: usize = 257;
 
 /// The symbol that ends no string: strings end in its first bits.
@@ -36,9 +38,14 @@ struct Row {
     at: usize,
 }
 
+/// The longest codes that are found by the bits themselves: nearly all of what fields hold has shorter ones.
+const SHORT_BITS: u32 = 8;
+
 struct Table {
     rows: [Row; LENGTH_MAX],
     symbols: [u16; SYMBOLS],
+    /// By the bits that a code begins with: its symbol, and its length, which is 0 where it is longer than they are.
+    short: [(u16, u32); 1 << SHORT_BITS],
 }
 
 static TABLE: Table = table();
@@ -47,6 +54,7 @@ static TABLE: Table = table();
 const fn table() -> Table {
     let mut rows = [Row { bits: 0, first: 0, end: 0, at: 0 }; LENGTH_MAX];
     let mut symbols = [0; SYMBOLS];
+    let mut short = [(0, 0); 1 << SHORT_BITS];
     let (mut at, mut code, mut bits) = (0, 0_u64, 1);
     while bits <= LENGTH_MAX {
         let (first, begin) = (code, at);
@@ -55,22 +63,29 @@ const fn table() -> Table {
             if LENGTHS[symbol] as usize == bits {
                 symbols[at] = symbol as u16;
                 at += 1;
-                code += 1 << (32 - bits);
+                let end = code + (1 << (32 - bits));
+                while bits <= SHORT_BITS as usize && code < end {
+                    short[(code >> (32 - SHORT_BITS)) as usize] = (symbol as u16, bits as u32);
+                    code += 1 << (32 - SHORT_BITS);
+                }
+                code = end;
             }
             symbol += 1;
         }
         rows[bits - 1] = Row { bits: bits as u32, first, end: code, at: begin };
         bits += 1;
     }
-    Table { rows, symbols }
+    Table { rows, symbols, short }
 }
 
-/// A string that does not end as it must, or holds what no string can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Invalid;
+/// How long what a string means may be: the shortest code has five bits.
+pub(crate) fn decoded_length_max(encoded: &[u8]) -> usize {
+    encoded.len().saturating_mul(8) / 5
+}
 
-/// Writes what a string means behind what `out` holds.
-pub(super) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
+/// Writes what a string means behind what `out` holds. One that does not end as it must, or holds what no string can,
+/// cannot be read.
+pub(crate) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
     // The bits that are not dealt with are the top ones.
     let (mut window, mut held) = (0_u64, 0_u32);
     for byte in encoded {
@@ -78,19 +93,23 @@ pub(super) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
         held += 8;
         while let Some((symbol, bits)) = first_symbol(window).filter(|(_, bits)| *bits <= held) {
             // RFC 7541 section 5.2: END_OF_STRING in full is an error.
-            out.push(u8::try_from(symbol).map_err(|_| Invalid)?);
+            out.push(u8::try_from(symbol).map_err(|_| Unreadable)?);
             window <<= bits;
             held -= bits;
         }
     }
     // RFC 7541 section 5.2: less than a byte of padding, all ones.
     let padding = u64::MAX.checked_shl(64 - held).unwrap_or_default();
-    if held < 8 && window == padding { Ok(()) } else { Err(Invalid) }
+    if held < 8 && window == padding { Ok(()) } else { Err(Unreadable) }
 }
 
 /// The symbol whose code the bits begin with, and how many bits it has. Bits that are not there are zeros: then the
 /// code may be longer than what is there, and the symbol another one.
 fn first_symbol(window: u64) -> Option<(u16, u32)> {
+    let index = usize::try_from(window >> (64 - SHORT_BITS)).ok()?;
+    if let Some((symbol, bits @ 1..)) = TABLE.short.get(index) {
+        return Some((*symbol, *bits));
+    }
     let top = window >> 32;
     let row = TABLE.rows.iter().find(|row| top < row.end)?;
     let index = usize::try_from((top - row.first) >> (32 - row.bits)).ok()?;
@@ -105,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn decoded(encoded: &[u8]) -> Result<Vec<u8>, Invalid> {
+    fn decoded(encoded: &[u8]) -> Result<Vec<u8>, Unreadable> {
         let mut out = Vec::new();
         decode(encoded, &mut out).map(|()| out)
     }
@@ -143,11 +162,11 @@ mod tests {
 
     #[test]
     fn padding_is_less_than_a_byte_of_ones() {
-        assert_eq!(decoded(&[0xff]), Err(Invalid));
+        assert_eq!(decoded(&[0xff]), Err(Unreadable));
         assert_eq!(decoded(&[0x07]), Ok(b"0".to_vec()));
-        assert_eq!(decoded(&[0x00]), Err(Invalid));
-        assert_eq!(decoded(&[0x07, 0xff]), Err(Invalid));
-        assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), Err(Invalid));
+        assert_eq!(decoded(&[0x00]), Err(Unreadable));
+        assert_eq!(decoded(&[0x07, 0xff]), Err(Unreadable));
+        assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), Err(Unreadable));
     }
 
     proptest! {

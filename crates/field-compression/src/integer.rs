@@ -5,7 +5,7 @@ const BITS_MAX: u32 = 62;
 
 /// What is at the front of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Integer {
+pub enum Integer {
     /// This number, in so many bytes.
     Whole(u64, usize),
     /// More bytes are needed.
@@ -15,7 +15,7 @@ pub(super) enum Integer {
 }
 
 /// Reads one whose first byte has `prefix_bits` bits for it.
-pub(super) fn decode(bytes: &[u8], prefix_bits: u32) -> Integer {
+pub fn decode_integer(bytes: &[u8], prefix_bits: u32) -> Integer {
     let Some((&first, rest)) = bytes.split_first() else { return Integer::Partial };
     let most = (1_u64 << prefix_bits) - 1;
     let prefix = u64::from(first) & most;
@@ -38,7 +38,7 @@ pub(super) fn decode(bytes: &[u8], prefix_bits: u32) -> Integer {
 }
 
 /// Writes one behind `flags`, which leave `prefix_bits` bits of the first byte for it.
-pub(super) fn encode(mut value: usize, flags: u8, prefix_bits: u32, out: &mut Vec<u8>) {
+pub fn encode_integer(mut value: usize, flags: u8, prefix_bits: u32, out: &mut Vec<u8>) {
     let most = (1 << prefix_bits) - 1;
     if value < most {
         return out.push(flags | low_byte(value));
@@ -65,30 +65,30 @@ mod tests {
     /// RFC 7541 appendix C.1.
     #[test]
     fn the_examples_are_read() {
-        assert_eq!(decode(&[0b1010], 5), Integer::Whole(10, 1));
-        assert_eq!(decode(&[0b11111, 0b1001_1010, 0b1010], 5), Integer::Whole(1337, 3));
-        assert_eq!(decode(&[42], 8), Integer::Whole(42, 1));
+        assert_eq!(decode_integer(&[0b1010], 5), Integer::Whole(10, 1));
+        assert_eq!(decode_integer(&[0b11111, 0b1001_1010, 0b1010], 5), Integer::Whole(1337, 3));
+        assert_eq!(decode_integer(&[42], 8), Integer::Whole(42, 1));
     }
 
     #[test]
     fn what_goes_on_for_ever_is_refused() {
-        assert_eq!(decode(&[0x7f, 0x80, 0x80], 7), Integer::Partial);
-        assert_eq!(decode(&[[0x7f].as_slice(), &[0x80; 20]].concat(), 7), Integer::TooLarge);
-        assert_eq!(decode(&[[0x7f].as_slice(), &[0xff; 9]].concat(), 7), Integer::TooLarge);
+        assert_eq!(decode_integer(&[0x7f, 0x80, 0x80], 7), Integer::Partial);
+        assert_eq!(decode_integer(&[[0x7f].as_slice(), &[0x80; 20]].concat(), 7), Integer::TooLarge);
+        assert_eq!(decode_integer(&[[0x7f].as_slice(), &[0xff; 9]].concat(), 7), Integer::TooLarge);
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(value: u32, prefix_bits in 3..8_u32) {
             let mut out = Vec::new();
-            encode(value as usize, 0, prefix_bits, &mut out);
-            prop_assert_eq!(decode(&out, prefix_bits), Integer::Whole(value.into(), out.len()));
-            prop_assert_eq!(decode(&out[..out.len() - 1], prefix_bits), Integer::Partial);
+            encode_integer(value as usize, 0, prefix_bits, &mut out);
+            prop_assert_eq!(decode_integer(&out, prefix_bits), Integer::Whole(value.into(), out.len()));
+            prop_assert_eq!(decode_integer(&out[..out.len() - 1], prefix_bits), Integer::Partial);
         }
 
         #[test]
         fn any_bytes_are_read_somehow(bytes in prop::collection::vec(any::<u8>(), 0..20), bits in 1..9_u32) {
-            let _ = decode(&bytes, bits);
+            let _ = decode_integer(&bytes, bits);
         }
     }
 }
