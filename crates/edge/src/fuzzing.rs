@@ -12,10 +12,10 @@ use edge_config::CountryCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::geo_database::GeoDatabase;
-use crate::http2_guard::{Conduct, Guard, Http2Misconduct};
 use crate::load::Load;
 use crate::origin;
 pub use crate::origin::fuzzing::OriginResponse;
+use crate::origin::http2_guard::{Conduct, Guard, OriginMisconduct};
 use crate::tls::Fingerprints;
 use crate::tls::client_hello::ClientHello;
 
@@ -51,7 +51,7 @@ pub fn locate(database: &GeoDatabase, address: IpAddr) -> (ViewerLocation<'_>, O
     (database.location(address), database.country(address))
 }
 
-/// How an HTTP/2 connection's bytes fared with the guard.
+/// How the bytes of an origin's HTTP/2 connection fared with the guard.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Passage {
     /// What it let through.
@@ -60,8 +60,6 @@ pub struct Passage {
     pub stops: Vec<usize>,
     /// What it found to be wrong.
     pub misconduct: Option<&'static str>,
-    /// Whether the viewer has begun something that it should end soon.
-    pub owes_the_rest: bool,
 }
 
 /// Has a connection's bytes, which arrive in these pieces over and over, pass the guard.
@@ -83,8 +81,7 @@ pub fn http2_passage(bytes: &[u8], pieces: &[usize]) -> Passage {
             break;
         }
     }
-    passage.misconduct = conduct.take_misconduct().map(Http2Misconduct::as_str);
-    passage.owes_the_rest = conduct.complete_by().is_some();
+    passage.misconduct = conduct.take_misconduct().map(OriginMisconduct::as_str);
     passage
 }
 

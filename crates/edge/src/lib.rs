@@ -28,6 +28,7 @@
 mod access_log;
 mod addresses;
 mod alarm;
+mod allowance;
 mod answer;
 mod body;
 mod buffer;
@@ -40,7 +41,6 @@ mod failure;
 pub mod fuzzing;
 mod geo_database;
 mod handshake_turns;
-mod http2_guard;
 pub mod limits;
 mod listener;
 mod load;

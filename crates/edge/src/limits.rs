@@ -128,13 +128,6 @@ pub const HTTP2_STREAM_WINDOW_BYTES: u32 = 256 * 1024;
 /// Bytes of all request bodies in flight on one HTTP/2 connection.
 pub const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 
-/// Bytes of one HTTP/2 stream's response that wait in the connection.
-pub const HTTP2_SEND_BUFFER_BYTES_MAX: usize = 128 * 1024;
-
-/// Bytes of all responses that wait in one HTTP/2 connection for the viewer to read: twice what one stream
-/// may have, so that one that is slow does not stop the others.
-pub const HTTP2_OUTGOING_BYTES_MAX: usize = 256 * 1024;
-
 /// Heads of more than [`SMALL_BUFFER_BYTES`] that are unfolded at once on one HTTP/2 connection; other streams
 /// with such heads wait for their turn. HPACK makes 32 KiB of a few bytes, and they are needed twice:
 /// as received and as sent on.
@@ -159,40 +152,21 @@ pub const HTTP2_RESETS_MAX: u32 = 256;
 /// How many of them come back in a second: faster than anybody types.
 pub const HTTP2_RESETS_PER_SECOND: u32 = 16;
 
-/// An HTTP/2 header list as SETTINGS counts it, 32 bytes more a field: eight times what a head may have in HTTP/1.1's
-/// form, so that nearly every head that is too large is answered as such, with 494. It is there decoded for as long as
-/// it takes to refuse it, one on each thread, in some 1 MiB at worst. The `h2` crate answers a larger one by itself,
-/// with 431, and ends the connection at four times as much.
+/// An HTTP/2 header list as SETTINGS tells it to viewers, counted with 32 bytes more a field: eight times what a head may
+/// have in HTTP/1.1's form, so that clients that keep to it send a head that is too large, and are told so with 494.
 pub const HTTP2_HEADER_LIST_BYTES_MAX: u32 = 256 * 1024;
 
-/// An HTTP/2 header block as it is sent, in several frames, which waits until it has ended. As many bytes as a list
-/// may have that nothing in it makes shorter.
-pub const HTTP2_HEADER_BLOCK_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of the buffer in which an HTTP/2 connection's frames wait that bodies and heads leave free: for
+/// acknowledgments, windows and resets, which must not wait for a viewer that does not read.
+pub const HTTP2_CONTROL_BYTES_RESERVED: usize = 512;
 
-/// The trailers of all requests on one HTTP/2 connection, as they are sent, that may wait to be read: as many as
-/// HTTP/1.1 takes behind one request. HPACK makes a field of a byte, and a field takes 72, so 600 KiB at worst.
-pub const HTTP2_TRAILERS_WAITING_BYTES_MAX: usize = 8 * 1024;
-
-/// What each frame of them counts besides, for what it takes to keep it.
-pub const HTTP2_TRAILER_HELD_BYTES: usize = 32;
+/// Memory that an HTTP/2 request's body keeps for the next stretch, once it has had one that was larger.
+pub const HTTP2_RECEIVED_BYTES_KEPT_MAX: usize = 64 * 1024;
 
 /// How long an HTTP/2 connection that is told to end is waited for once it has no streams. Viewers
 /// that do not acknowledge the farewell (RFC 9113 section 6.8 wants a round trip) must not hold up a
 /// restart; this long also gives the last bytes their time.
 pub const HTTP2_CLOSING_TIME_MAX: Duration = Duration::from_secs(2);
-
-/// Streams that a viewer has reset and that nobody has looked at yet. More at once is the rapid reset
-/// attack (CVE-2023-44487), and the connection ends.
-pub const HTTP2_PENDING_RESETS_MAX: usize = 32;
-
-/// Streams that were reset because of the viewer's errors, in a connection's life (CVE-2025-8671).
-pub const HTTP2_ERROR_RESETS_MAX: usize = 256;
-
-/// Streams reset by the edge whose late frames are still tolerated.
-pub const HTTP2_RESET_STREAMS_MAX: usize = 64;
-
-/// How long such streams are remembered.
-pub const HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
 
 /// Streams in one direction that a viewer may have open on one HTTP/3 connection: its control stream, two for
 /// QPACK, and a few of extensions, each of which is refused (RFC 9114 section 6.2 wants room for three).
@@ -316,6 +290,18 @@ pub const ORIGIN_HTTP2_CONNECTIONS_MAX: usize = 8;
 /// it: Netty at 200 in 30 s. Those that are under way then may be reset as well, which
 /// [`ORIGIN_HTTP2_STREAMS_MAX`] limits. Over HTTP/1.1 every one costs a connection.
 pub const ORIGIN_HTTP2_RESETS_MAX: usize = 32;
+
+/// An origin's HTTP/2 header block as it is sent, in several frames, which waits until it has ended.
+pub const ORIGIN_HTTP2_HEADER_BLOCK_BYTES_MAX: usize = 256 * 1024;
+
+/// Exchanges that were reset because of the origin's errors, in a connection's life.
+pub const ORIGIN_HTTP2_ERROR_RESETS_MAX: usize = 256;
+
+/// Exchanges broken off by the edge whose late frames are still tolerated.
+pub const ORIGIN_HTTP2_RESET_STREAMS_MAX: usize = 64;
+
+/// How long such exchanges are remembered.
+pub const ORIGIN_HTTP2_RESET_STREAM_TIME: Duration = Duration::from_secs(10);
 
 /// Bytes of one response in flight from an origin over HTTP/2: what the edge holds of one that its viewer
 /// does not read.

@@ -74,6 +74,14 @@ impl Held {
         self.load.bytes.set(self.load.bytes.get().saturating_add(bytes));
     }
 
+    /// Holds this much.
+    pub(crate) fn hold(&self, bytes: usize) {
+        if bytes != self.bytes.get() {
+            self.clear();
+            self.take(bytes);
+        }
+    }
+
     /// Holds less, but never less than nothing.
     pub(crate) fn give_back(&self, bytes: usize) {
         let bytes = bytes.min(self.bytes.get());
@@ -107,6 +115,8 @@ mod tests {
         body.take(100);
         assert_eq!(load.bytes(), before + CONNECTION_HELD_BYTES + 100);
         assert!(load.is_full());
+        body.hold(50);
+        assert_eq!(load.bytes(), before + CONNECTION_HELD_BYTES + 50);
         body.give_back(1000);
         assert_eq!(load.bytes(), before + CONNECTION_HELD_BYTES);
         drop(connection);

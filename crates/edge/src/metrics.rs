@@ -19,11 +19,10 @@ use edge_config::Revision;
 use foldhash::fast::RandomState;
 
 use crate::access_log::AccessLogCounters;
-use crate::http2_guard::Http2Misconduct;
 use crate::limits::METRICS_DISTRIBUTIONS_COUNTED_MAX;
 use crate::load::Load;
 use crate::tls::TlsVersion;
-use crate::viewer::Http3Misconduct;
+use crate::viewer::{Http2Misconduct, Http3Misconduct};
 use busiest::Busiest;
 use cell::{Count, Histogram, micros};
 use exposition::render;

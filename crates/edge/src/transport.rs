@@ -102,7 +102,12 @@ impl Transport {
         poll_fn(|context| self.poll_flush(context)).await
     }
 
-    fn poll_write(&self, context: &mut Context<'_>, parts: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    /// Writes as much as fits.
+    pub(crate) fn poll_write(
+        &self,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         match &mut *self.stream.borrow_mut() {
             Stream::Clear(stream) => match parts {
                 [part] => Pin::new(stream).poll_write(context, part),
@@ -113,7 +118,8 @@ impl Transport {
         }
     }
 
-    fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Leaves nothing in TLS's own buffers.
+    pub(crate) fn poll_flush(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut *self.stream.borrow_mut() {
             Stream::Clear(_) => Poll::Ready(Ok(())),
             Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_flush(context),

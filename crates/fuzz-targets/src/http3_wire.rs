@@ -1,23 +1,23 @@
 //! The HTTP/3 wire: field sections, and the frames of both kinds of streams.
 
+use field_compression::Bounds;
 use http3::{
-    ControlStream, DecoderStream, EncoderStream, FieldSection, FieldSectionWriter, RequestStream, Step,
-    StreamFault,
+    ControlStream, DecoderStream, EncoderStream, FieldSectionWriter, RequestStream, Step, StreamFault,
+    decode_field_section,
 };
 
 use crate::choose;
 
-const FIELDS_MAX: usize = 50;
-const BYTES_MAX: usize = 4096;
+pub(crate) const BOUNDS: Bounds = Bounds { fields: 50, bytes: 4096 };
 
 /// What comes out of a field section is bounded, and what is written of it reads as the same.
 pub fn field_section(data: &[u8]) {
-    let Ok(section) = FieldSection::decode(data, FIELDS_MAX, BYTES_MAX) else { return };
-    assert!(section.size() <= BYTES_MAX && section.fields().count() <= FIELDS_MAX);
+    let Ok(section) = decode_field_section(data, BOUNDS) else { return };
+    assert!(section.size() <= BOUNDS.bytes && section.count() <= BOUNDS.fields);
     let mut out = Vec::new();
     let mut writer = FieldSectionWriter::begin(&mut out);
     section.fields().for_each(|(name, value)| writer.field(name, &[value]));
-    let again = FieldSection::decode(&out, FIELDS_MAX, BYTES_MAX).unwrap();
+    let again = decode_field_section(&out, BOUNDS).unwrap();
     assert!(section.fields().eq(again.fields()));
 }
 

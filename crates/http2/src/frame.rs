@@ -78,7 +78,8 @@ pub struct FrameHead {
 }
 
 impl FrameHead {
-    pub(crate) const BYTES: usize = 9;
+    /// How many they are.
+    pub const BYTES: usize = 9;
 
     pub(crate) const END_STREAM: u8 = 0x1;
     pub(crate) const ACK: u8 = 0x1;
@@ -86,7 +87,8 @@ impl FrameHead {
     pub(crate) const PADDED: u8 = 0x8;
     pub(crate) const PRIORITY: u8 = 0x20;
 
-    pub(crate) fn parse(bytes: [u8; Self::BYTES]) -> Self {
+    /// Reads them.
+    pub fn parse(bytes: [u8; Self::BYTES]) -> Self {
         let [high, middle, low, kind, flags, stream @ ..] = bytes;
         let length = usize::from(high) << 16 | usize::from(middle) << 8 | usize::from(low);
         // The first bit is reserved.
@@ -106,6 +108,11 @@ impl FrameHead {
     /// Whether the frame is the last of its stream.
     pub fn ends_stream(&self) -> bool {
         matches!(self.kind, FrameKind::Data | FrameKind::Headers) && self.has(Self::END_STREAM)
+    }
+
+    /// Whether the frame is the last of a header block.
+    pub fn ends_headers(&self) -> bool {
+        matches!(self.kind, FrameKind::Headers | FrameKind::Continuation) && self.has(Self::END_HEADERS)
     }
 
     pub(crate) fn bytes(&self) -> [u8; Self::BYTES] {

@@ -52,6 +52,7 @@ pub(crate) enum Block<'k, 'i> {
 }
 
 impl Block<'_, '_> {
+    #[expect(clippy::match_same_arms, reason = "they live differently long")]
     pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Direct(bytes) => bytes,

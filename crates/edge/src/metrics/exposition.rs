@@ -9,9 +9,8 @@ use super::busiest::Busiest;
 use super::cell::{BUCKETS, Count, Histogram};
 use super::{DistributionCounts, HANDSHAKES, OriginErrorKind, STATUS_CLASSES, Shed, ThreadCounts, lock};
 use crate::access_log::AccessLogCounters;
-use crate::http2_guard::Http2Misconduct;
 use crate::limits::METRICS_DISTRIBUTIONS_MAX;
-use crate::viewer::Http3Misconduct;
+use crate::viewer::{Http2Misconduct, Http3Misconduct};
 
 /// Everything that the threads counted.
 pub(super) fn render(

@@ -13,7 +13,7 @@ use behavior::{
     write_viewer_fields, write_viewer_trailers,
 };
 use edge_config::{LinkedCacheBehavior, LinkedDistribution};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http1::limits::INTERIM_RESPONSES_MAX;
 use http1::{
     BodyDecoder, BodyError, BodyFraming, CHUNK_END, KnownField, LAST_CHUNK, Method, Progress, ResponseHead,
@@ -36,7 +36,7 @@ use crate::pipeline::ViewerSide;
 use crate::response_headers::{Timing, alternative_service, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
-use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
+use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault};
 
 /// One attempt at an exchange.
 pub(super) struct Attempt<'a, 'e, 'r> {
@@ -499,9 +499,24 @@ pub(super) fn viewer_trailers<'f>(
     cache_behavior: &LinkedCacheBehavior,
     trailers: impl Iterator<Item = (&'f [u8], &'f [u8])>,
 ) -> HeaderMap {
-    let mut fields = HeaderMap::new();
-    write_viewer_trailers(cache_behavior, trailers, &mut ViewerHead::Http2(&mut fields, Ok(())));
-    fields
+    let mut fields = Trailers::default();
+    write_viewer_trailers(cache_behavior, trailers, &mut fields);
+    fields.0
+}
+
+/// Trailers on their way out, of which most responses have none.
+#[derive(Default)]
+struct Trailers(HeaderMap);
+
+impl FieldSink for Trailers {
+    fn field(&mut self, name: &[u8], value: &[&[u8]]) {
+        // What can be no field is none.
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(&value.concat()))
+        {
+            self.0.append(name, value);
+        }
+    }
 }
 
 async fn end_with_trailers<W: ResponseWriter>(

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::OriginFailure;
 use super::http2_connection::{builder, poll_connection};
 use super::http2_exchange::{check_size, content_length};
-use crate::http2_guard::{Conduct, Guard};
+use super::http2_guard::{Conduct, Guard};
 use crate::load::Load;
 
 /// What an origin's response was taken for.
@@ -34,8 +34,8 @@ pub struct OriginResponse {
 /// Sends a request without a body, and reads the response to it; none where there is no whole one that an edge
 /// would take.
 pub(crate) fn http2_response(transport: impl AsyncRead + AsyncWrite + Unpin) -> Option<OriginResponse> {
-    let conduct = Rc::new(Conduct::of_origin(&Rc::new(Load::new(usize::MAX))));
-    let guard = Guard::towards_origin(transport, Rc::clone(&conduct));
+    let conduct = Rc::new(Conduct::new(&Rc::new(Load::new(usize::MAX))));
+    let guard = Guard::new(transport, Rc::clone(&conduct));
     let mut context = Context::from_waker(Waker::noop());
     let Poll::Ready(Ok((mut sender, mut connection))) = pin!(builder().handshake(guard)).poll(&mut context)
     else {

@@ -20,13 +20,13 @@ use tokio::time::Instant;
 
 use super::OriginFailure;
 use super::connection::{NamedAddress, Opening, OriginConnection};
+use super::http2_guard::{Conduct, Guard};
 use super::pool::Origins;
 use crate::alarm::{Alarm, TimedOut};
-use crate::http2_guard::{Conduct, Guard};
 use crate::limits::{
-    HTTP2_ERROR_RESETS_MAX, HTTP2_RESET_STREAM_TIME, HTTP2_RESET_STREAMS_MAX,
-    ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES, ORIGIN_HTTP2_HEADER_LIST_BYTES_MAX, ORIGIN_HTTP2_PING_INTERVAL,
-    ORIGIN_HTTP2_PONG_TIME_MAX, ORIGIN_HTTP2_RESETS_MAX, ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX,
+    ORIGIN_HTTP2_CONNECTION_WINDOW_BYTES, ORIGIN_HTTP2_ERROR_RESETS_MAX, ORIGIN_HTTP2_HEADER_LIST_BYTES_MAX,
+    ORIGIN_HTTP2_PING_INTERVAL, ORIGIN_HTTP2_PONG_TIME_MAX, ORIGIN_HTTP2_RESET_STREAM_TIME,
+    ORIGIN_HTTP2_RESET_STREAMS_MAX, ORIGIN_HTTP2_RESETS_MAX, ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX,
     ORIGIN_HTTP2_STREAM_WINDOW_BYTES, ORIGIN_HTTP2_STREAMS_MAX,
 };
 use crate::transport::Stream;
@@ -75,7 +75,7 @@ impl Http2Connection {
     ) -> Result<Self, OriginFailure> {
         let OriginConnection { transport, place, .. } = connection;
         let conduct = Rc::new(conduct);
-        let guard = Guard::towards_origin(transport.into_stream(), Rc::clone(&conduct));
+        let guard = Guard::new(transport.into_stream(), Rc::clone(&conduct));
         let (sender, connection) = builder().handshake(guard).await.map_err(OriginFailure::Http2)?;
         let shared = Rc::new(Shared {
             conduct,
@@ -168,9 +168,9 @@ pub(super) fn builder() -> Builder {
         .initial_max_send_streams(ORIGIN_HTTP2_STREAMS_MAX)
         .max_header_list_size(ORIGIN_HTTP2_HEADER_LIST_BYTES_MAX)
         .max_send_buffer_size(ORIGIN_HTTP2_SEND_BUFFER_BYTES_MAX)
-        .max_concurrent_reset_streams(HTTP2_RESET_STREAMS_MAX)
-        .max_local_error_reset_streams(Some(HTTP2_ERROR_RESETS_MAX))
-        .reset_stream_duration(HTTP2_RESET_STREAM_TIME);
+        .max_concurrent_reset_streams(ORIGIN_HTTP2_RESET_STREAMS_MAX)
+        .max_local_error_reset_streams(Some(ORIGIN_HTTP2_ERROR_RESETS_MAX))
+        .reset_stream_duration(ORIGIN_HTTP2_RESET_STREAM_TIME);
     builder
 }
 

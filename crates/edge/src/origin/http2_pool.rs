@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use super::OriginFailure;
 use super::connection::{Endpoint, Opening};
 use super::http2_connection::{Http2Connection, Place};
+use super::http2_guard::Conduct;
 use super::pool::Origins;
-use crate::http2_guard::Conduct;
 use crate::limits::ORIGIN_HTTP2_CONNECTIONS_MAX;
 use crate::load::Load;
 
@@ -106,5 +106,5 @@ async fn open(
     let connection = origins.open(origin, endpoint).await?;
     let opening = connection.opening;
     let usable_for = Duration::from_secs(origin.keepalive_timeout_seconds.into());
-    Ok((Http2Connection::begin(connection, Conduct::of_origin(load), usable_for).await?, opening))
+    Ok((Http2Connection::begin(connection, Conduct::new(load), usable_for).await?, opening))
 }

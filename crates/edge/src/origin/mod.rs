@@ -22,6 +22,7 @@ mod failure;
 pub(crate) mod fuzzing;
 mod http2_connection;
 mod http2_exchange;
+pub(crate) mod http2_guard;
 mod http2_pool;
 mod pool;
 mod request_head;

@@ -8,16 +8,16 @@ use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
+use field_compression::FieldSection;
 use http1::BodyFraming;
 use http3::limits::SECTION_BYTES_MAX;
-use http3::{ErrorCode, FieldSection, FieldSectionError, RequestStream, Step, StreamFault};
+use http3::{ErrorCode, FieldSectionError, RequestStream, Step, StreamFault, decode_field_section};
 use quinn::{RecvStream, VarInt};
 use tokio_util::io::poll_read_buf;
 
-use super::http2_head::HeadFault;
 use super::http3_connection::Streams;
-use super::http3_head::{self, SECTION_FIELDS_MAX};
 use super::http3_response::Sending;
+use super::section_head::{HeadFault, SECTION_BOUNDS, are_trailers};
 use super::{RequestBody, ViewerFault};
 use crate::buffer::Buffer;
 use crate::transcript::Traffic;
@@ -71,7 +71,7 @@ impl<'s> RequestReader<'s> {
             match self.frames.step(input) {
                 Ok(Step::Section(bytes)) => {
                     let section = input.get(..bytes).unwrap_or_default();
-                    let decoded = FieldSection::decode(section, SECTION_FIELDS_MAX, SECTION_BYTES_MAX);
+                    let decoded = decode_field_section(section, SECTION_BOUNDS);
                     self.at += bytes;
                     return decoded.map_err(|error| self.no_section(error));
                 }
@@ -117,8 +117,8 @@ impl<'s> RequestReader<'s> {
 
     fn no_section(&self, error: FieldSectionError) -> NoHead {
         match error {
-            FieldSectionError::TooLarge => NoHead::Refused(HeadFault::TooLarge),
-            FieldSectionError::Unreadable => {
+            FieldSectionError::TooLarge(_) => NoHead::Refused(HeadFault::TooLarge),
+            FieldSectionError::Unreadable(_) => {
                 self.streams.fail(ErrorCode::DecompressionFailed);
                 NoHead::Left
             }
@@ -210,12 +210,14 @@ impl<'s> RequestReader<'s> {
                 }
                 Ok(Step::Section(bytes)) => {
                     let section = rest.get(..bytes).unwrap_or_default();
-                    let trailers = FieldSection::decode(section, SECTION_FIELDS_MAX, SECTION_BYTES_MAX);
+                    let trailers = decode_field_section(section, SECTION_BOUNDS);
                     self.at += bytes;
                     match trailers {
-                        Ok(trailers) if http3_head::are_trailers(&trailers) => {}
-                        Ok(_) | Err(FieldSectionError::TooLarge) => return Err(ViewerFault::BodyMalformed),
-                        Err(FieldSectionError::Unreadable) => {
+                        Ok(trailers) if are_trailers(&trailers) => {}
+                        Ok(_) | Err(FieldSectionError::TooLarge(_)) => {
+                            return Err(ViewerFault::BodyMalformed);
+                        }
+                        Err(FieldSectionError::Unreadable(_)) => {
                             self.streams.fail(ErrorCode::DecompressionFailed);
                             return Err(ViewerFault::Left);
                         }

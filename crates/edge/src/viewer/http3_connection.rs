@@ -13,7 +13,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use behavior::{EdgeError, HttpVersion};
-use http::{Method, header};
 use http1::{BodyFraming, Progress};
 use http3::{
     ControlStream, DecoderStream, EncoderStream, ErrorCode, FrameKind, StreamKind, encode_varint,
@@ -23,18 +22,17 @@ use quinn::{Connection, ConnectionError, RecvStream, SendStream, VarInt};
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use super::http2_head::{self, HeadFault};
 use super::http3_body::{Http3Body, NoHead, RequestReader};
-use super::http3_head;
 use super::http3_response::{Http3Response, Sending};
 use super::open_streams::OpenStreams;
+use super::section_head::{HeadFault, SectionHead, Tunnels};
 use super::unread::UnreadStreams;
 use super::{Peer, ViewerRequest};
 use crate::addresses::AddressStream;
 use crate::alarm::Alarm;
+use crate::allowance::Allowance;
 use crate::buffer::Buffer;
 use crate::failure::Failure;
-use crate::http2_guard::Allowance;
 use crate::limits::{
     HTTP2_CLOSING_TIME_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND,
     HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, HTTP2_STREAM_WINDOW_BYTES, HTTP3_OUTGOING_BYTES_MAX,
@@ -449,15 +447,13 @@ impl Stream<'_> {
     /// Reads the head, and writes it in HTTP/1.1's form.
     async fn read_head(&self, reader: &mut RequestReader<'_>) -> Result<WrittenHead, NotServed> {
         let section = reader.head().await?;
-        let parts = http3_head::parts(&section)?;
-        let mut input = http2_head::room_for(http2_head::check_size(&parts)?);
-        http2_head::rewrite(&parts, self.streams.peer.scheme, &mut input)?;
+        let head = SectionHead::read(&section, Tunnels::Unknown)?;
+        let input = head.write(self.streams.peer.scheme)?;
         // The end may come in a packet of its own. Who sends a body without saying how long it is may wait for the
         // answer to its beginning; who only asks for something has no body.
-        let is_known = parts.headers.contains_key(header::CONTENT_LENGTH)
-            || matches!(parts.method, Method::POST | Method::PUT | Method::PATCH);
-        let has_ended = if is_known { reader.seems_to_end().await } else { reader.ends_with_head().await };
-        Ok((input, http2_head::framing(&parts.headers, has_ended)?))
+        let has_ended =
+            if head.announces_body() { reader.seems_to_end().await } else { reader.ends_with_head().await };
+        Ok((input, head.framing(has_ended)?))
     }
 
     async fn serve_request(

@@ -2,17 +2,17 @@
 //! and the response goes to a `ResponseWriter`.
 
 mod http1_connection;
-mod http2_coalescing;
+mod http2_conduct;
 mod http2_connection;
-mod http2_head;
 mod http2_outgoing;
+mod http2_stream;
 mod http3_body;
 mod http3_connection;
-mod http3_head;
 mod http3_response;
 mod open_streams;
 mod request;
 mod response;
+mod section_head;
 mod unread;
 
 use std::rc::Rc;
@@ -24,6 +24,7 @@ use quinn::{Connection, ConnectionError, Incoming};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+pub(crate) use http2_conduct::Http2Misconduct;
 pub(crate) use http3_connection::Http3Misconduct;
 pub(crate) use request::{Peer, RequestBody, ViewerFault, ViewerRequest, refusal};
 pub(crate) use response::{ResponseFraming, ResponseStart, ResponseWriter, ViewerHead};

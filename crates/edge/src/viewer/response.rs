@@ -3,9 +3,9 @@
 use std::task::{Context, Poll};
 
 use behavior::FieldSink;
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use http1::{HeadWriter, WriteError, is_field_name, is_field_value};
+use http2::HeaderWriter;
 use http3::FieldSectionWriter;
 use smallvec::SmallVec;
 
@@ -64,13 +64,15 @@ pub(crate) trait ResponseWriter {
     fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()>;
 }
 
-/// The field with the request's id.
-const REQUEST_ID: &[u8] = b"X-Amz-Cf-Id";
-
 /// A head's fields on their way out.
 pub(crate) enum ViewerHead<'a> {
     Http1(HeadWriter<'a, Vec<u8>>, Result<(), WriteError>),
-    Http2(&'a mut HeaderMap, Result<(), WriteError>),
+    Http2 {
+        writer: HeaderWriter<'a>,
+        /// Whether it is a WebSocket handshake's answer.
+        is_tunnel: bool,
+        outcome: Result<(), WriteError>,
+    },
     Http3(FieldSectionWriter<'a>, Result<(), WriteError>),
 }
 
@@ -78,58 +80,42 @@ impl ViewerHead<'_> {
     fn write(&mut self, name: &[u8], value: &[&[u8]]) -> Result<(), WriteError> {
         match self {
             Self::Http1(writer, _) => writer.field_of_parts(name, value),
-            Self::Http2(fields, _) => {
-                fields.append(header_name(name)?, header_value(name, value)?);
-                Ok(())
-            }
-            Self::Http3(section, _) => {
-                if !is_field_name(name) {
-                    return Err(WriteError::FieldName);
+            Self::Http2 { writer, is_tunnel, .. } => in_lower_case(name, value, |name| {
+                // It is the answer to the edge's own key.
+                if !(*is_tunnel && name == b"sec-websocket-accept") {
+                    writer.field(name, value);
                 }
-                if !value.iter().all(|part| is_field_value(part)) {
-                    return Err(WriteError::FieldValue);
-                }
-                let mut name = SmallVec::<[u8; 64]>::from_slice(name);
-                name.make_ascii_lowercase();
-                section.field(&name, value);
-                Ok(())
-            }
+            }),
+            Self::Http3(section, _) => in_lower_case(name, value, |name| section.field(name, value)),
         }
     }
 
     /// The first thing that could not be written, if any.
     pub(crate) fn outcome(&self) -> Result<(), WriteError> {
         match self {
-            Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome) => *outcome,
+            Self::Http1(_, outcome) | Self::Http2 { outcome, .. } | Self::Http3(_, outcome) => *outcome,
         }
     }
 }
 
-/// A name in HTTP/2's form. Those that every response has are not parsed each time.
-fn header_name(name: &[u8]) -> Result<HeaderName, WriteError> {
-    Ok(match name {
-        b"X-Cache" => HeaderName::from_static("x-cache"),
-        b"X-Amz-Cf-Pop" => HeaderName::from_static("x-amz-cf-pop"),
-        REQUEST_ID => HeaderName::from_static("x-amz-cf-id"),
-        name => HeaderName::from_bytes(name).map_err(|_| WriteError::FieldName)?,
-    })
-}
-
-fn header_value(name: &[u8], parts: &[&[u8]]) -> Result<HeaderValue, WriteError> {
-    let value = match parts {
-        [part] => HeaderValue::from_bytes(part),
-        parts => HeaderValue::from_maybe_shared(Bytes::from(parts.concat())),
-    };
-    let mut value = value.map_err(|_| WriteError::FieldValue)?;
-    // No id comes twice: in HPACK's table it would only take the place of what does (RFC 7541 section 6.2.3).
-    value.set_sensitive(name == REQUEST_ID);
-    Ok(value)
+/// Writes a field that may be one, with its name as HTTP/2 and HTTP/3 have names (RFC 9113 section 8.2).
+fn in_lower_case(name: &[u8], value: &[&[u8]], write: impl FnOnce(&[u8])) -> Result<(), WriteError> {
+    if !is_field_name(name) {
+        return Err(WriteError::FieldName);
+    }
+    if !value.iter().all(|part| is_field_value(part)) {
+        return Err(WriteError::FieldValue);
+    }
+    let mut name = SmallVec::<[u8; 64]>::from_slice(name);
+    name.make_ascii_lowercase();
+    write(&name);
+    Ok(())
 }
 
 impl FieldSink for ViewerHead<'_> {
     fn field(&mut self, name: &[u8], value: &[&[u8]]) {
         let written = self.write(name, value);
-        let (Self::Http1(_, outcome) | Self::Http2(_, outcome) | Self::Http3(_, outcome)) = self;
+        let (Self::Http1(_, outcome) | Self::Http2 { outcome, .. } | Self::Http3(_, outcome)) = self;
         *outcome = outcome.and(written);
     }
 }

@@ -35,13 +35,12 @@ impl<'a> HeaderWriter<'a> {
 
     /// A field; its value may come in parts.
     pub fn field(&mut self, name: &[u8], value: &[&[u8]]) {
-        match static_table::of_name(name) {
-            Some(index) => encode_integer(index, LITERAL, 4, self.out),
-            None => {
-                self.out.push(LITERAL);
-                encode_integer(name.len(), 0, 7, self.out);
-                self.out.extend_from_slice(name);
-            }
+        if let Some(index) = static_table::of_name(name) {
+            encode_integer(index, LITERAL, 4, self.out);
+        } else {
+            self.out.push(LITERAL);
+            encode_integer(name.len(), 0, 7, self.out);
+            self.out.extend_from_slice(name);
         }
         self.value(value);
     }
