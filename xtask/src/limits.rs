@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 const PAGE: &str = "docs/limits.md";
 
 /// The tables: the crate whose limits each one is of.
-const CRATES: [&str; 4] = ["http1", "http3", "dns", "edge"];
+const CRATES: [&str; 5] = ["http1", "http2", "http3", "dns", "edge"];
 
 /// Writes the tables, or compares them.
 pub(crate) fn run(check: bool) -> Result<()> {

@@ -3,7 +3,7 @@
 //! [`Edge::start`] runs one thread a core; each has its own listeners (or clones of those that the
 //! process was given), connections, origin pools and buffers, so a request takes no lock and crosses no
 //! core. A request's life is one page of code, `pipeline.rs`, in the order in which things happen; what
-//! must happen is decided by `behavior`, and the wire's form by `http1`.
+//! must happen is decided by `behavior`, and the wire's form by `http1`, `http2` and `http3`.
 //!
 //! - `edge`, `thread`, `listener`, `shared`: starting, following snapshots, draining;
 //! - `preparation`, `tls/opened`: certificates opened before any thread serves from a snapshot;
@@ -14,8 +14,7 @@
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `resolver`: origins' names, by their times to live;
 //! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
-//! - `http2_guard`: what the other end of an HTTP/2 connection may do on it, whoever it is;
-//! - `addresses`, `handshake_turns`, `load`: how much viewers may have of it;
+//! - `addresses`, `allowance`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
 //! - `fuzzing`: a door to what is parsed, for `fuzz-targets` alone.

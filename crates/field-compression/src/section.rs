@@ -37,20 +37,21 @@ pub struct FieldSection {
     own: Vec<u8>,
     fields: Vec<(Text, Text)>,
     size: usize,
-    is_too_large: bool,
+    /// The name of the first field that there was no room for, as far as it is known.
+    too_large: Option<Box<[u8]>>,
 }
 
 impl FieldSection {
     /// One without fields.
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, own: Vec::new(), fields: Vec::new(), size: 0, is_too_large: false }
+        Self { bounds, own: Vec::new(), fields: Vec::new(), size: 0, too_large: None }
     }
 
     /// Forgets all fields, and keeps the room that they had.
     pub fn clear(&mut self) {
         self.own.clear();
         self.fields.clear();
-        (self.size, self.is_too_large) = (0, false);
+        (self.size, self.too_large) = (0, None);
     }
 
     /// The fields: each one's name and value.
@@ -70,7 +71,12 @@ impl FieldSection {
 
     /// Whether something was left out for want of room.
     pub fn check(&self) -> Result<(), TooLarge> {
-        if self.is_too_large { Err(TooLarge) } else { Ok(()) }
+        if self.too_large.is_some() { Err(TooLarge) } else { Ok(()) }
+    }
+
+    /// The name of the first field that was left out, as far as there was room for that.
+    pub fn left_out(&self) -> Option<&[u8]> {
+        self.too_large.as_deref()
     }
 
     /// What a text says.
@@ -84,10 +90,13 @@ impl FieldSection {
 
     /// Adds a field; without a part that there was no room for, it is left out like everything behind it.
     pub fn push(&mut self, name: Option<Text>, value: Option<Text>) {
-        let (Some(name), Some(value)) = (name, value) else { return self.overflow() };
+        let (name, value) = match (name, value) {
+            (Some(name), Some(value)) => (name, value),
+            (name, _) => return self.overflow(name.as_ref()),
+        };
         let size = self.size + self.text(&name).len() + self.text(&value).len();
-        if self.is_too_large || self.fields.len() >= self.bounds.fields || size > self.bounds.bytes {
-            return self.overflow();
+        if self.too_large.is_some() || self.fields.len() >= self.bounds.fields || size > self.bounds.bytes {
+            return self.overflow(Some(&name));
         }
         self.size = size;
         self.fields.push((name, value));
@@ -112,7 +121,6 @@ impl FieldSection {
     ) -> Result<Option<Text>, Unreadable> {
         let begin = self.own.len();
         if !self.has_room(length_max) {
-            self.overflow();
             // Room of its own, and only for as long as this takes.
             return write(&mut Vec::new()).map(|()| None);
         }
@@ -121,11 +129,12 @@ impl FieldSection {
     }
 
     fn has_room(&self, more: usize) -> bool {
-        !self.is_too_large && self.own.len() + more <= self.bounds.bytes
+        self.too_large.is_none() && self.own.len() + more <= self.bounds.bytes
     }
 
-    fn overflow(&mut self) {
-        self.is_too_large = true;
+    fn overflow(&mut self, name: Option<&Text>) {
+        let name = name.map_or(&[][..], |name| self.text(name)).into();
+        self.too_large.get_or_insert(name);
         self.fields.clear();
         self.own.clear();
         self.size = 0;
@@ -173,6 +182,9 @@ mod tests {
         let (name, value) = (own(&mut section, "abc"), own(&mut section, "d"));
         assert!(value.is_none());
         section.push(name, value);
-        assert_eq!(section.check(), Err(TooLarge));
+        section.push(None, None);
+        assert_eq!((section.check(), section.left_out()), (Err(TooLarge), Some(&b"abc"[..])));
+        section.clear();
+        assert_eq!((section.check(), section.left_out()), (Ok(()), None));
     }
 }

@@ -17,6 +17,7 @@
 mod api;
 mod dns;
 mod http1_wire;
+mod http2_wire;
 mod http3_wire;
 mod origins;
 mod proxy_header;
@@ -26,20 +27,23 @@ mod viewers;
 pub use api::{bundle_decode, json_decode, sigv4, xml_decode};
 pub use dns::{dns_files, dns_reply};
 pub use http1_wire::{chunked_body, host, request_head, response_head};
+pub use http2_wire::{header_blocks, http2_connection};
 pub use http3_wire::{field_section, http3_streams};
-pub use origins::http2_origin;
+pub use origins::{http2_guard, http2_origin};
 pub use proxy_header::proxy_header;
 pub use routing::path;
-pub use viewers::{client_hello, geo_file, http2_guard};
+pub use viewers::{client_hello, geo_file};
 
 /// A target's name, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
     ("request_head", request_head),
     ("response_head", response_head),
     ("chunked_body", chunked_body),
+    ("header_blocks", header_blocks),
+    ("http2_connection", http2_connection),
     ("field_section", field_section),
     ("http3_streams", http3_streams),
     ("proxy_header", proxy_header),

@@ -82,17 +82,18 @@ struct Wire {
 }
 
 impl Wire {
-    fn stream(&self, id: StreamId) -> Option<&Rc<Stream>> {
-        let at = self.streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
-        self.streams.get(at)
-    }
-
     /// There is room: each may look whether it is enough.
     fn wake_waiting(&mut self) {
         if std::mem::take(&mut self.has_waiting) {
             self.streams.iter().for_each(|stream| stream.wake());
         }
     }
+}
+
+/// The stream of a number, of those that are served.
+fn of_number(streams: &[Rc<Stream>], id: StreamId) -> Option<&Rc<Stream>> {
+    let at = streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
+    streams.get(at)
 }
 
 impl Connection {
@@ -211,11 +212,7 @@ impl Connection {
             Event::Request { stream, has_ended } => self.begin_stream(stream, has_ended),
             Event::Data { stream, bytes } => {
                 let Wire { protocol, outgoing, streams, .. } = &mut *self.wire.borrow_mut();
-                match streams
-                    .binary_search_by_key(&stream, |stream| stream.id)
-                    .ok()
-                    .and_then(|at| streams.get(at))
-                {
+                match of_number(streams, stream) {
                     Some(stream) => {
                         self.conduct.received.take(bytes.len());
                         stream.arrives(bytes);
@@ -226,18 +223,23 @@ impl Connection {
             }
             Event::End { stream, has_trailers } => self.request_ends(stream, has_trailers),
             Event::Reset { stream } => {
-                if let Some(stream) = self.wire.borrow().stream(stream) {
+                if let Some(stream) = of_number(&self.wire.borrow().streams, stream) {
                     stream.breaks();
                 }
             }
-            Event::Room { .. } => self.wire.borrow_mut().wake_waiting(),
+            Event::Room { stream: 0 } => self.wire.borrow_mut().wake_waiting(),
+            Event::Room { stream } => {
+                if let Some(stream) = of_number(&self.wire.borrow().streams, stream) {
+                    stream.wake();
+                }
+            }
         }
     }
 
     /// Trailers stay behind, since nothing but their form has been checked.
     fn request_ends(&self, stream: StreamId, has_trailers: bool) {
         let Wire { protocol, outgoing, streams, .. } = &mut *self.wire.borrow_mut();
-        let Some(stream) = streams.iter().find(|open| open.id == stream) else { return };
+        let Some(stream) = of_number(streams, stream) else { return };
         if !has_trailers || are_trailers(protocol.fields()) {
             return stream.ends();
         }
@@ -436,9 +438,7 @@ impl Connection {
         self.conduct.received.give_back(unread);
         protocol.release(stream.id, unread, outgoing.bytes());
         protocol.finish(stream.id, outgoing.bytes());
-        if let Ok(at) = streams.binary_search_by_key(&stream.id, |stream| stream.id) {
-            streams.remove(at);
-        }
+        streams.retain(|open| open.id != stream.id);
         if self.open.end() && self.open.are_closing() {
             self.wake();
         }

@@ -90,6 +90,9 @@ impl<'a> SectionHead<'a> {
     /// Looks at what the section says of the request as a whole. Refuses what has more fields than a head may have, or
     /// certainly more bytes, before anything is done with it.
     pub(super) fn read(section: &'a FieldSection, tunnels: Tunnels) -> Result<Self, HeadFault> {
+        if section.left_out() == Some(b":path") {
+            return Err(RequestError::from(TargetError::TooLong).into());
+        }
         section.check()?;
         let mut head = Self {
             section,
