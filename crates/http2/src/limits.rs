@@ -18,4 +18,4 @@ pub const RESET_STREAMS_MAX: usize = 64;
 pub const ERROR_RESETS_MAX: usize = 256;
 
 /// The largest window (RFC 9113 section 6.9.1).
-pub const WINDOW_MAX: i64 = (1 << 31) - 1;
+pub const WINDOW_MAX: i64 = 2_147_483_647;
