@@ -23,7 +23,7 @@ pub(crate) enum Http2Misconduct {
     /// Streams reset by the viewer, faster than anybody changes their mind (CVE-2023-44487).
     Resets,
     /// Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown ones; the pieces of
-    /// a head that is in very many.
+    /// a head that is in very many; trailers that are larger than a head may be.
     Frames,
     /// A frame or a head that does not end in time.
     SlowFrame,

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use http2::{ErrorCode, Event, ServerConnection, ServerSettings, StreamId};
+use http2::{ConnectionError, ErrorCode, Event, ServerConnection, ServerSettings, StreamId};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
@@ -187,14 +187,7 @@ impl Connection {
     /// Deals with what has arrived.
     fn take_in(self: &Rc<Self>, mut input: &[u8]) {
         while !self.conduct.is_condemned() {
-            let received = {
-                let Wire { protocol, outgoing, .. } = &mut *self.wire.borrow_mut();
-                let received =
-                    protocol.receive(&mut input, outgoing.bytes(), |frame| self.conduct.charge(frame));
-                outgoing.tidy();
-                received
-            };
-            match received {
+            match self.receive(&mut input) {
                 Ok(Some(event)) => self.happens(event),
                 Ok(None) => break,
                 Err(error) => {
@@ -203,8 +196,15 @@ impl Connection {
                 }
             }
         }
-        let wire = self.wire.borrow();
-        self.conduct.has_read(wire.protocol.owes_the_rest(), wire.protocol.kept_bytes());
+        let Wire { protocol, outgoing, .. } = &mut *self.wire.borrow_mut();
+        outgoing.tidy();
+        self.conduct.has_read(protocol.owes_the_rest(), protocol.kept_bytes());
+    }
+
+    /// What happens next in what has arrived.
+    fn receive<'i>(&self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, ConnectionError> {
+        let Wire { protocol, outgoing, .. } = &mut *self.wire.borrow_mut();
+        protocol.receive(input, outgoing.bytes(), |frame| self.conduct.charge(frame))
     }
 
     fn happens(self: &Rc<Self>, event: Event<'_>) {
@@ -219,7 +219,6 @@ impl Connection {
                     }
                     None => protocol.release(stream, bytes.len(), outgoing.bytes()),
                 }
-                outgoing.tidy();
             }
             Event::End { stream, has_trailers } => self.request_ends(stream, has_trailers),
             Event::Reset { stream } => {
@@ -237,15 +236,17 @@ impl Connection {
     }
 
     /// Trailers stay behind, since nothing but their form has been checked.
-    fn request_ends(&self, stream: StreamId, has_trailers: bool) {
+    fn request_ends(&self, id: StreamId, has_trailers: bool) {
         let Wire { protocol, outgoing, streams, .. } = &mut *self.wire.borrow_mut();
-        let Some(stream) = of_number(streams, stream) else { return };
+        let Some(stream) = of_number(streams, id) else { return };
         if !has_trailers || are_trailers(protocol.fields()) {
             return stream.ends();
         }
         stream.breaks();
-        if protocol.refuse(stream.id, ErrorCode::ProtocolError, outgoing.bytes()).is_err() {
-            self.conduct.condemn(Http2Misconduct::Resets);
+        let refused = protocol.refuse(id, ErrorCode::ProtocolError, outgoing.bytes());
+        // Trailers larger than any head are nobody's mistake.
+        if refused.is_err() || protocol.fields().check().is_err() {
+            self.conduct.condemn(Http2Misconduct::Frames);
         }
     }
 
