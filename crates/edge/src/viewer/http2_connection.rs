@@ -391,15 +391,15 @@ impl Connection {
         if stream.is_broken() {
             return Poll::Ready(Err(Gone));
         }
-        let sent = send(protocol, outgoing);
+        let outcome = send(protocol, outgoing);
         outgoing.tidy();
-        if sent.is_pending() {
+        if outcome.is_pending() {
             *has_waiting = true;
             stream.waits(context);
             return Poll::Pending;
         }
         self.wake();
-        sent.map(|sent| sent.ok_or(Gone))
+        outcome.map(|sent| sent.ok_or(Gone))
     }
 
     /// Whether so much waits to be read by the viewer that what nobody needs should not wait, too.

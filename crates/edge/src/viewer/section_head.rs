@@ -235,8 +235,7 @@ impl<'a> SectionHead<'a> {
                     has_cookies = true;
                     self.write_cookies(&mut out)?;
                 }
-                b"host" => {}
-                [b':', ..] => {}
+                b"host" | [b':', ..] => {}
                 name => write_field(&mut out, name, value)?,
             }
         }

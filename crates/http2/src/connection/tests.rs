@@ -206,7 +206,7 @@ fn a_header_block_may_come_in_pieces_that_nothing_comes_between() {
         check_error(&[first.clone(), between], ErrorCode::ProtocolError);
     }
     check_error(&[more], ErrorCode::ProtocolError);
-    let piece = frame(CONTINUATION, 0, 1, &[0; 16_384]);
+    let piece = frame(CONTINUATION, 0, 1, &vec![0; 16_384]);
     let endless = vec![piece; HEADER_BLOCK_BYTES_MAX / 16_384 + 1];
     check_error(&[vec![first], endless].concat(), ErrorCode::EnhanceYourCalm);
 }
@@ -258,8 +258,8 @@ fn every_kind_has_its_size_and_its_place() {
         check_error(&[post(1), frame(kind, 0, 1, &vec![0; length])], ErrorCode::ProtocolError);
     }
     check_error(&[post(1), frame(PUSH_PROMISE, WHOLE, 1, &[0, 0, 0, 2, 0x82])], ErrorCode::ProtocolError);
-    check_error(&[frame(0x77, 0, 0, &[0; 16_385])], ErrorCode::FrameSizeError);
-    check(&[frame(0x77, 0, 0, &[0; 16_384]), frame(GOAWAY, 0, 0, &[0; 20])], &[]);
+    check_error(&[frame(0x77, 0, 0, &vec![0; 16_385])], ErrorCode::FrameSizeError);
+    check(&[frame(0x77, 0, 0, &vec![0; 16_384]), frame(GOAWAY, 0, 0, &[0; 20])], &[]);
 }
 
 #[test]
@@ -313,8 +313,7 @@ fn frames_of_a_stream_that_was_reset_may_be_late() {
     assert_eq!(peer.take(&frame(HEADERS, WHOLE | ENDS, 3, &[0xbe])), [Seen::Request(3, 1, true)]);
     assert_eq!(peer.connection.fields().fields().next(), Some((&b"a"[..], &b"b"[..])));
     // Of so many, not of all.
-    for number in 0..RESET_STREAMS_MAX as u32 {
-        let stream = 5 + 2 * number;
+    for stream in (5..).step_by(2).take(RESET_STREAMS_MAX) {
         peer.take(&post(stream));
         peer.connection.reset(stream, ErrorCode::InternalError, &mut peer.out);
     }
@@ -390,7 +389,7 @@ fn what_is_sent_keeps_within_the_room() {
     peer.take(&request(1));
     for (room, expect) in [(0, 0), (9, 0), (12, 3), (9 + 16_384 + 9, 16_384), (9 + 16_384 + 10, 16_385)] {
         peer.sent();
-        let sent = peer.connection.send_data(1, &[b'x'; 30_000], false, room, &mut peer.out);
+        let sent = peer.connection.send_data(1, &vec![b'x'; 30_000], false, room, &mut peer.out);
         assert_eq!(sent, Some(expect), "{room}");
         assert!(peer.out.len() <= room);
     }
@@ -452,9 +451,9 @@ fn the_connections_window_is_given_back_whatever_becomes_of_a_body() {
         Peer { connection: ServerConnection::begin(settings, BOUNDS, &mut Vec::new()), out: vec![] };
     peer.take(&[PREFACE, &post(1)].concat());
     for _ in 0..4 {
-        peer.take(&frame(DATA, 0, 1, &[0; 16_384]));
+        peer.take(&frame(DATA, 0, 1, &vec![0; 16_384]));
     }
-    let too_much = peer.take(&frame(DATA, 0, 1, &[0; 16_384]));
+    let too_much = peer.take(&frame(DATA, 0, 1, &vec![0; 16_384]));
     assert_eq!(too_much, [Seen::Error(ErrorCode::FlowControlError)]);
 }
 
