@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from .waiting import wait_until
+from .waiting import PATIENCE, wait_until
 
 SOURCE = "127.0.0.3"
 PACE = 0.005
@@ -49,8 +49,13 @@ class Steady:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
+        # It closes what it has open: an edge waits for who is gone without a word.
+        self.process.stdin.close()
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
 
 
 def open_connection(settings):
@@ -71,7 +76,7 @@ def open_connection(settings):
 
 def run(settings):
     times, failures = [], []
-    lock = threading.Lock()
+    lock, over = threading.Lock(), threading.Event()
 
     def report():
         for _ in sys.stdin:
@@ -84,10 +89,11 @@ def run(settings):
                 at = min(len(ordered) - 1, len(ordered) * percent // 100)
                 shown[f"p{percent}"] = round(ordered[at] * 1000, 2) if ordered else None
             print(json.dumps(shown), flush=True)
+        over.set()
 
     threading.Thread(target=report, daemon=True).start()
     kept, number = None, 0
-    while True:
+    while not over.is_set():
         number += 1
         begin = time.monotonic()
         try:
@@ -107,6 +113,8 @@ def run(settings):
         with lock:
             times.append(time.monotonic() - begin)
         time.sleep(PACE)
+    if kept:
+        kept.close()
 
 
 if __name__ == "__main__":
