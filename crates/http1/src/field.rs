@@ -115,9 +115,15 @@ impl Span {
         buffer.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 
-    /// The span's text. What the callers hold spans of has been proven to be ASCII.
-    pub(crate) fn text_of(self, buffer: &[u8]) -> &str {
-        str::from_utf8(self.of(buffer)).unwrap_or_default()
+    /// The span's text, where `text` is that of `whole`.
+    pub(crate) fn within(self, whole: Self, text: &str) -> &str {
+        let at = |offset: u16| usize::from(offset.saturating_sub(whole.start));
+        text.get(at(self.start)..at(self.end)).unwrap_or_default()
+    }
+
+    /// From the start of this one to the end of the other.
+    pub(crate) fn to(self, last: Self) -> Self {
+        Self { start: self.start, end: last.end }
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -140,24 +146,19 @@ impl FieldTable {
         self.positions.len()
     }
 
-    /// Parses the field line at `line` of `buffer` and remembers it.
-    pub(crate) fn push<'a>(
+    /// Parses the field line at `line` of `buffer` and remembers it; tells which field it is and where its value is.
+    pub(crate) fn push(
         &mut self,
-        buffer: &'a [u8],
+        buffer: &[u8],
         line: Range<usize>,
         fields_max: usize,
-    ) -> Result<Field<'a>, FieldError> {
+    ) -> Result<(Option<KnownField>, Span), FieldError> {
         if self.positions.len() >= fields_max {
             return Err(FieldError::TooMany);
         }
         let position = parse_field_line(buffer, line)?;
         self.positions.push(position);
-        Ok(position.of(buffer))
-    }
-
-    /// Where the value of the newest field is.
-    pub(crate) fn last_value(&self) -> Option<Span> {
-        self.positions.last().map(|position| position.value)
+        Ok((position.known, position.value))
     }
 
     pub(crate) fn iter<'a>(&'a self, buffer: &'a [u8]) -> Fields<'a> {
@@ -209,10 +210,11 @@ impl FieldPosition {
 
 /// RFC 9112 §5: `field-line = field-name ":" OWS field-value OWS`. The line scanner has refused control characters.
 fn parse_field_line(buffer: &[u8], line: Range<usize>) -> Result<FieldPosition, FieldError> {
-    let bytes = buffer.get(line.clone()).unwrap_or_default();
-    let (name_len, classes) = ascii::token_prefix(bytes);
+    // What ends the line ends a token, too, so that looking further changes nothing.
+    let (name_len, classes) = ascii::token_prefix(buffer.get(line.start..).unwrap_or_default());
     let has_underscore = classes & UNDERSCORE != 0;
-    let (name, rest) = bytes.split_at(name_len);
+    let bytes = buffer.get(line.clone()).unwrap_or_default();
+    let (name, rest) = bytes.split_at_checked(name_len).unwrap_or((bytes, b""));
     let Some((b':', value)) = rest.split_first() else { return Err(misspelled_name(name, rest)) };
     if name.is_empty() {
         return Err(FieldError::NameNotToken);
@@ -254,7 +256,8 @@ mod tests {
     fn parse(line: &str) -> Result<(String, String), FieldError> {
         let buffer = format!("..{line}");
         let mut table = FieldTable::default();
-        let field = table.push(buffer.as_bytes(), 2..buffer.len(), 1)?;
+        table.push(buffer.as_bytes(), 2..buffer.len(), 1)?;
+        let field = table.iter(buffer.as_bytes()).next().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok((text(field.name), text(field.value)))
     }
@@ -297,7 +300,8 @@ mod tests {
     #[test]
     fn a_name_with_underscores_reveals_what_it_is_taken_for() {
         let mut table = FieldTable::default();
-        let field = table.push(b"X_Real_Ip: 1", 0..12, 1).unwrap();
+        table.push(b"X_Real_Ip: 1", 0..12, 1).unwrap();
+        let field = table.iter(b"X_Real_Ip: 1").next().unwrap();
         assert_eq!((field.known, field.has_underscore), (None, true));
         assert_eq!(field.known_folding_underscore(), Some(KnownField::XRealIp));
     }

@@ -94,9 +94,9 @@ impl<'a, B: BufMut> HeadWriter<'a, B> {
         if !(100..=999).contains(&status) {
             return Err(WriteError::Status);
         }
-        out.put_slice(b"HTTP/1.1 ");
-        out.put_slice(decimal(u64::from(status)).as_ref());
-        out.put_slice(b" ");
+        let mut line_start = *b"HTTP/1.1 000 ";
+        line_start[9..12].copy_from_slice(&three_digits(status));
+        out.put_slice(&line_start);
         out.put_slice(reason_phrase(status).as_bytes());
         out.put_slice(b"\r\n");
         Ok(Self { out, is_framed: false })
@@ -164,6 +164,11 @@ impl<'a, B: BufMut> HeadWriter<'a, B> {
     pub fn finish(self) {
         self.out.put_slice(b"\r\n");
     }
+}
+
+/// The digits of a number that has no more.
+fn three_digits(number: u16) -> [u8; 3] {
+    [number / 100, number / 10, number].map(|digits| b'0' + (digits % 10) as u8)
 }
 
 fn is_length_or_encoding(name: &[u8]) -> bool {

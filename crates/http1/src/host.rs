@@ -1,8 +1,9 @@
 //! Whom a request is for: exactly one name or address, with an optional port.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
-use crate::ascii::{self, HOST_NAME};
+use crate::ascii;
 use crate::limits::{HOST_LABEL_BYTES_MAX, HOST_NAME_BYTES_MAX};
 
 /// A valid `uri-host [ ":" port ]` (RFC 9110 §7.2), as it was written.
@@ -43,22 +44,27 @@ impl<'a> Host<'a> {
     /// readings; only letters, digits, `-`, `_` and `.` are accepted. Labels are not empty, so there is no trailing
     /// dot: `example.com.` would be a second spelling of one name.
     pub fn parse(value: &'a [u8]) -> Result<Self, HostError> {
+        let (name_len, port) = Self::measure(value)?;
         let text = str::from_utf8(value).map_err(|_| HostError::NameInvalid)?;
-        let name_len = if text.starts_with('[') {
-            text.find(']').ok_or(HostError::NameInvalid)? + 1
+        Ok(Self::from_parsed(text, name_len, port))
+    }
+
+    /// As [`parse`](Self::parse): the length of the name, and the port.
+    pub(crate) fn measure(value: &[u8]) -> Result<(usize, Option<u16>), HostError> {
+        let name_len = if value.starts_with(b"[") {
+            memchr::memchr(b']', value).ok_or(HostError::NameInvalid)? + 1
         } else {
-            value.iter().position(|&byte| byte == b':').unwrap_or(text.len())
+            memchr::memchr(b':', value).unwrap_or(value.len())
         };
-        let (name, rest) = text.split_at(name_len);
+        let (name, rest) = value.split_at(name_len);
         if !is_host_name(name) {
             return Err(HostError::NameInvalid);
         }
-        let port = match rest.strip_prefix(':') {
-            Some(digits) => Some(parse_port(digits)?),
-            None if rest.is_empty() => None,
-            None => return Err(HostError::NameInvalid),
-        };
-        Ok(Self { text, name, port })
+        match rest {
+            [] => Ok((name_len, None)),
+            [b':', digits @ ..] => Ok((name_len, Some(parse_port(digits)?))),
+            _ => Err(HostError::NameInvalid),
+        }
     }
 
     /// A host that has been parsed before: only split again.
@@ -67,26 +73,41 @@ impl<'a> Host<'a> {
     }
 }
 
-fn is_host_name(name: &str) -> bool {
-    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return address.parse::<Ipv6Addr>().is_ok();
+fn is_host_name(name: &[u8]) -> bool {
+    if let [b'[', address @ .., b']'] = name {
+        return parses_as::<Ipv6Addr>(address);
     }
-    if name.is_empty() || name.len() > HOST_NAME_BYTES_MAX || !ascii::all(HOST_NAME, name.as_bytes()) {
+    ascii::are_all_of_host_name(name) && (is_plain_name(name) || has_valid_labels(name))
+}
+
+/// Whether it is easily seen that the labels are valid, as it is of nearly all names: together no longer than one may
+/// be, the last one not a number.
+fn is_plain_name(name: &[u8]) -> bool {
+    let has_empty_label = name.starts_with(b".") || ascii::has_twice_in_a_row(b'.', name);
+    !has_empty_label && name.len() <= HOST_LABEL_BYTES_MAX && name.last().is_some_and(u8::is_ascii_alphabetic)
+}
+
+fn has_valid_labels(name: &[u8]) -> bool {
+    if name.is_empty() || name.len() > HOST_NAME_BYTES_MAX {
         return false;
     }
     let mut last_label: &[u8] = b"";
-    for label in name.as_bytes().split(|&byte| byte == b'.') {
+    for label in name.split(|&byte| byte == b'.') {
         if label.is_empty() || label.len() > HOST_LABEL_BYTES_MAX {
             return false;
         }
         last_label = label;
     }
     // What ends in a number is an address to many resolvers (`127.1`, `0177.0.0.1`): then it must be a plain one.
-    !last_label.iter().all(u8::is_ascii_digit) || name.parse::<Ipv4Addr>().is_ok()
+    !last_label.iter().all(u8::is_ascii_digit) || parses_as::<Ipv4Addr>(name)
 }
 
-fn parse_port(digits: &str) -> Result<u16, HostError> {
-    ascii::parse_decimal(digits.as_bytes(), 5)
+fn parses_as<T: FromStr>(text: &[u8]) -> bool {
+    str::from_utf8(text).is_ok_and(|text| text.parse::<T>().is_ok())
+}
+
+fn parse_port(digits: &[u8]) -> Result<u16, HostError> {
+    ascii::parse_decimal(digits, 5)
         .and_then(|port| u16::try_from(port).ok())
         .filter(|&port| port != 0)
         .ok_or(HostError::PortInvalid)
@@ -125,5 +146,14 @@ mod tests {
         }
         check(&"a".repeat(64), HostError::NameInvalid);
         check(&["a"; 128].join("."), HostError::NameInvalid);
+    }
+
+    #[test]
+    fn plain_names_have_valid_labels() {
+        let names = "a a.b .a a. a..b ..a a.1 1 1.a a-1_.b";
+        for name in names.split(' ').map(str::to_owned).chain([["a"; 64].concat(), ["a"; 60].join(".")]) {
+            let name = name.as_bytes();
+            assert!(!is_plain_name(name) || has_valid_labels(name), "{}", name.escape_ascii());
+        }
     }
 }

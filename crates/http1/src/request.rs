@@ -11,7 +11,7 @@ use crate::known_field::KnownField;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_FIELDS_MAX, METHOD_BYTES_MAX, REQUEST_LINE_BYTES_MAX};
 use crate::line::LineScanner;
 use crate::method::Method;
-use crate::target::{Target, TargetError, TargetForm};
+use crate::target::{Layout, TargetError, TargetForm};
 
 /// How far a head has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +139,13 @@ struct RequestLine {
     query: Option<Span>,
 }
 
+impl RequestLine {
+    /// Method and target, and the space between them.
+    fn words(&self) -> Span {
+        self.method_name.to(self.target)
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct HostPosition {
     text: Span,
@@ -220,27 +227,26 @@ impl RequestHead {
     }
 
     fn read_field(&mut self, buffer: &[u8], line: Range<usize>) -> Result<(), RequestError> {
-        let field = self.fields.push(buffer, line, HEAD_FIELDS_MAX)?;
-        let Some(known) = field.known else { return Ok(()) };
+        let (known, position) = self.fields.push(buffer, line, HEAD_FIELDS_MAX)?;
+        let Some(known) = known else { return Ok(()) };
+        let value = position.of(buffer);
         match known {
-            KnownField::Host => self.read_host(buffer, field.value)?,
-            KnownField::ContentLength => self.framing_fields.read_content_length(field.value)?,
-            KnownField::TransferEncoding => self.framing_fields.read_transfer_encoding(field.value)?,
-            KnownField::Connection => self.connection.read(field.value)?,
-            KnownField::Expect => self.read_expect(field.value)?,
+            KnownField::Host => self.read_host(value, position)?,
+            KnownField::ContentLength => self.framing_fields.read_content_length(value)?,
+            KnownField::TransferEncoding => self.framing_fields.read_transfer_encoding(value)?,
+            KnownField::Connection => self.connection.read(value)?,
+            KnownField::Expect => self.read_expect(value)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn read_host(&mut self, buffer: &[u8], value: &[u8]) -> Result<(), HostError> {
+    fn read_host(&mut self, value: &[u8], position: Span) -> Result<(), HostError> {
         if self.host.is_some() {
             return Err(HostError::Repeated);
         }
-        let host = Host::parse(value)?;
-        let text = self.fields.last_value().unwrap_or_default();
-        debug_assert_eq!(text.of(buffer), value);
-        self.host = Some(HostPosition { text, name_len: host.name.len(), port: host.port });
+        let (name_len, port) = Host::measure(value)?;
+        self.host = Some(HostPosition { text: position, name_len, port });
         Ok(())
     }
 
@@ -324,7 +330,10 @@ impl RequestHead {
     /// The head together with the bytes that it was parsed from: `buffer` starts where it did for
     /// [`RequestHead::parse`], and may end at the head's end.
     pub fn view<'a>(&'a self, buffer: &'a [u8]) -> RequestView<'a> {
-        RequestView { head: self, buffer }
+        // Both have been proven to be ASCII, a request line's version aside.
+        let text = |span: Span| str::from_utf8(span.of(buffer)).unwrap_or_default();
+        let words = text(self.line.words());
+        RequestView { head: self, buffer, words, host: self.host.map_or("", |host| text(host.text)) }
     }
 }
 
@@ -333,6 +342,10 @@ impl RequestHead {
 pub struct RequestView<'a> {
     head: &'a RequestHead,
     buffer: &'a [u8],
+    /// Method and target, which are asked for many times, as text.
+    words: &'a str,
+    /// The Host's value.
+    host: &'a str,
 }
 
 impl Deref for RequestView<'_> {
@@ -346,30 +359,34 @@ impl Deref for RequestView<'_> {
 impl<'a> RequestView<'a> {
     /// The method as it was sent.
     pub fn method_name(&self) -> &'a str {
-        self.head.line.method_name.text_of(self.buffer)
+        self.text(self.head.line.method_name)
     }
 
     /// The whole request target as it was sent.
     pub fn target(&self) -> &'a str {
-        self.head.line.target.text_of(self.buffer)
+        self.text(self.head.line.target)
     }
 
     /// The path as it was sent: it starts with `/`, or is the `*` of OPTIONS.
     pub fn path(&self) -> &'a str {
         let path = self.head.line.path;
         // RFC 9112 §3.2.1: the path of `http://host?query` is "/".
-        if path.is_empty() { "/" } else { path.text_of(self.buffer) }
+        if path.is_empty() { "/" } else { self.text(path) }
     }
 
     /// What follows the target's first `?`; `Some("")` if nothing does.
     pub fn query(&self) -> Option<&'a str> {
-        self.head.line.query.map(|query| query.text_of(self.buffer))
+        self.head.line.query.map(|query| self.text(query))
+    }
+
+    fn text(&self, span: Span) -> &'a str {
+        span.within(self.head.line.words(), self.words)
     }
 
     /// Whom the request is for: the one Host, which an absolute-form target agrees with.
     pub fn host(&self) -> Host<'a> {
         match self.head.host {
-            Some(host) => Host::from_parsed(host.text.text_of(self.buffer), host.name_len, host.port),
+            Some(host) => Host::from_parsed(self.host, host.name_len, host.port),
             None => Host::from_parsed("", 0, None),
         }
     }
@@ -429,14 +446,15 @@ fn parse_request_line(buffer: &[u8], line: Range<usize>) -> Result<RequestLine, 
     let method = parse_method(method)?;
     let version = parse_version(version)?;
     // A second space on either side would be part of the target, which holds none.
-    let target = Target::parse(target)?;
-    if target.form == TargetForm::Asterisk && method != Method::Options {
+    let layout = Layout::of(target)?;
+    if layout.form == TargetForm::Asterisk && method != Method::Options {
         return Err(TargetError::FormUnknown.into());
     }
-    if let Some(authority) = target.authority {
-        Host::parse(authority.as_bytes()).map_err(|_| TargetError::AuthorityInvalid)?;
+    if let Some(authority) = layout.authority.clone() {
+        Host::measure(target.get(authority).unwrap_or_default())
+            .map_err(|_| TargetError::AuthorityInvalid)?;
     }
-    Ok(place_request_line(&line, method_len, target_len, method, version, &target))
+    Ok(place_request_line(&line, method_len, target_len, method, version, &layout))
 }
 
 fn parse_method(name: &[u8]) -> Result<Method, RequestError> {
@@ -463,33 +481,25 @@ fn parse_version(bytes: &[u8]) -> Result<Version, RequestError> {
     }
 }
 
-/// From a target's parts to where they are in the buffer.
+/// From where a target's parts are in it to where they are in the buffer.
 fn place_request_line(
     line: &Range<usize>,
     method_len: usize,
     target_len: usize,
     method: Method,
     version: Version,
-    target: &Target<'_>,
+    layout: &Layout,
 ) -> RequestLine {
     let target_start = line.start + method_len + 1;
-    let target_end = target_start + target_len;
-    let authority_start = match target.form {
-        TargetForm::Absolute { https: false } => target_start + "http://".len(),
-        TargetForm::Absolute { https: true } => target_start + "https://".len(),
-        TargetForm::Origin | TargetForm::Asterisk => target_start,
-    };
-    let path_start = authority_start + target.authority.map_or(0, str::len);
-    let query_start = target.query.map(|query| target_end - query.len());
-    let path_end = query_start.map_or(target_end, |start| start - 1);
+    let span = |range: &Range<usize>| Span::new(&(target_start + range.start..target_start + range.end));
     RequestLine {
         version,
         method,
         method_name: Span::new(&(line.start..line.start + method_len)),
-        form: target.form,
-        target: Span::new(&(target_start..target_end)),
-        authority: Span::new(&(authority_start..path_start)),
-        path: Span::new(&(path_start..path_end)),
-        query: query_start.map(|start| Span::new(&(start..target_end))),
+        form: layout.form,
+        target: span(&(0..target_len)),
+        authority: layout.authority.as_ref().map(span).unwrap_or_default(),
+        path: span(&layout.path),
+        query: layout.query.as_ref().map(span),
     }
 }

@@ -145,12 +145,13 @@ impl ResponseHead {
     }
 
     fn read_field(&mut self, buffer: &[u8], line: Range<usize>) -> Result<(), ResponseError> {
-        let field = self.fields.push(buffer, line, HEAD_FIELDS_MAX)?;
-        match field.known {
-            Some(KnownField::ContentLength) => self.framing_fields.read_content_length(field.value)?,
-            Some(KnownField::TransferEncoding) => self.framing_fields.read_transfer_encoding(field.value)?,
-            Some(KnownField::Connection) => self.connection.read(field.value)?,
-            Some(KnownField::KeepAlive) => self.keep_alive_timeout = parse_keep_alive_timeout(field.value),
+        let (known, value) = self.fields.push(buffer, line, HEAD_FIELDS_MAX)?;
+        let value = value.of(buffer);
+        match known {
+            Some(KnownField::ContentLength) => self.framing_fields.read_content_length(value)?,
+            Some(KnownField::TransferEncoding) => self.framing_fields.read_transfer_encoding(value)?,
+            Some(KnownField::Connection) => self.connection.read(value)?,
+            Some(KnownField::KeepAlive) => self.keep_alive_timeout = parse_keep_alive_timeout(value),
             _ => {}
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! What a request is for: its target, in the two forms that a shield of origins can have.
 
+use std::ops::Range;
+
 use crate::ascii::{self, PATH, QUERY};
 use crate::limits::TARGET_BYTES_MAX;
 
@@ -61,53 +63,79 @@ pub struct Target<'a> {
 impl<'a> Target<'a> {
     /// Parses an HTTP/1.1 request target; HTTP/2's `:path` is held to the same rules.
     pub fn parse(target: &'a [u8]) -> Result<Self, TargetError> {
+        let layout = Layout::of(target)?;
+        let text = str::from_utf8(target).map_err(|_| TargetError::CharacterInvalid)?;
+        let path = text.get(layout.path).unwrap_or_default();
+        // RFC 9112 §3.2.1: an empty path is sent as "/".
+        let path = if path.is_empty() { "/" } else { path };
+        let authority = layout.authority.and_then(|authority| text.get(authority));
+        let query = layout.query.and_then(|query| text.get(query));
+        Ok(Self { form: layout.form, authority, path, query })
+    }
+}
+
+/// Where a valid target's parts are.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    pub(crate) form: TargetForm,
+    pub(crate) authority: Option<Range<usize>>,
+    pub(crate) path: Range<usize>,
+    pub(crate) query: Option<Range<usize>>,
+}
+
+impl Layout {
+    /// As [`Target::parse`].
+    pub(crate) fn of(target: &[u8]) -> Result<Self, TargetError> {
         if target.len() > TARGET_BYTES_MAX {
             return Err(TargetError::TooLong);
         }
         if !ascii::all(QUERY, target) {
             return Err(TargetError::CharacterInvalid);
         }
-        let text = str::from_utf8(target).map_err(|_| TargetError::CharacterInvalid)?;
-        if text.starts_with('/') {
-            let (path, query) = split_path_and_query(text)?;
-            return Ok(Self { form: TargetForm::Origin, authority: None, path, query });
+        if target.starts_with(b"/") {
+            return Self::of_path_and_query(target, TargetForm::Origin, None, 0);
         }
-        if text == "*" {
-            return Ok(Self { form: TargetForm::Asterisk, authority: None, path: text, query: None });
+        if target == b"*" {
+            return Ok(Self { form: TargetForm::Asterisk, authority: None, path: 0..1, query: None });
         }
-        let (https, rest) = split_scheme(text).ok_or(TargetError::FormUnknown)?;
-        let authority_len = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, rest) = rest.split_at(authority_len);
-        let (path, query) = split_path_and_query(rest)?;
-        // RFC 9112 §3.2.1: an empty path is sent as "/".
-        let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { form: TargetForm::Absolute { https }, authority: Some(authority), path, query })
+        let (https, start) = scheme_prefix(target).ok_or(TargetError::FormUnknown)?;
+        let rest = target.get(start..).unwrap_or_default();
+        let end = start + memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
+        Self::of_path_and_query(target, TargetForm::Absolute { https }, Some(start..end), end)
+    }
+
+    fn of_path_and_query(
+        target: &[u8],
+        form: TargetForm,
+        authority: Option<Range<usize>>,
+        start: usize,
+    ) -> Result<Self, TargetError> {
+        let rest = target.get(start..).unwrap_or_default();
+        let mark = memchr::memchr(b'?', rest).map(|at| start + at);
+        let path = start..mark.unwrap_or(target.len());
+        let query = mark.map(|mark| mark + 1..target.len());
+        let path_bytes = target.get(path.clone()).unwrap_or_default();
+        if !ascii::all(PATH, path_bytes) {
+            return Err(TargetError::CharacterInvalid);
+        }
+        if !has_valid_encodings(path_bytes) {
+            return Err(TargetError::EncodingInvalid);
+        }
+        Ok(Self { form, authority, path, query })
     }
 }
 
-fn split_scheme(text: &str) -> Option<(bool, &str)> {
-    let (scheme, rest) = text.split_once("://")?;
-    if scheme.eq_ignore_ascii_case("http") {
-        Some((false, rest))
-    } else if scheme.eq_ignore_ascii_case("https") {
-        Some((true, rest))
+/// Whether the scheme is `https`, and where the authority begins.
+fn scheme_prefix(target: &[u8]) -> Option<(bool, usize)> {
+    let begins_with =
+        |prefix: &[u8]| target.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    if begins_with(b"http://") {
+        Some((false, "http://".len()))
+    } else if begins_with(b"https://") {
+        Some((true, "https://".len()))
     } else {
         None
     }
-}
-
-fn split_path_and_query(text: &str) -> Result<(&str, Option<&str>), TargetError> {
-    let (path, query) = match memchr::memchr(b'?', text.as_bytes()) {
-        Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
-        None => (text, None),
-    };
-    if !ascii::all(PATH, path.as_bytes()) {
-        return Err(TargetError::CharacterInvalid);
-    }
-    if !has_valid_encodings(path.as_bytes()) {
-        return Err(TargetError::EncodingInvalid);
-    }
-    Ok((path, query))
 }
 
 fn has_valid_encodings(text: &[u8]) -> bool {
