@@ -82,6 +82,16 @@ pub enum HttpVersion {
 }
 
 impl HttpVersion {
+    /// As `Via` begins.
+    pub(crate) fn received_protocol(self) -> &'static [u8] {
+        match self {
+            Self::Http10 => b"1.0 ",
+            Self::Http11 => b"1.1 ",
+            Self::Http2 => b"2.0 ",
+            Self::Http3 => b"3.0 ",
+        }
+    }
+
     /// As in `Via` and `CloudFront-Viewer-Http-Version`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -37,7 +37,7 @@ pub struct OriginRequest<'a> {
     /// that are made of it.
     pub facts: &'a ViewerFacts<'a>,
     /// The request's id.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// The edge's name in `Via`, an opaque id.
     pub via_id: &'a str,
 }
@@ -98,7 +98,7 @@ pub fn write_origin_fields<'a>(
         write_cloudfront_headers(request, &fields, &mut ByWhoAsks(request, edge.1));
     }
     write_via(request, seen.via, fields, edge);
-    edge.field(b"X-Amz-Cf-Id", &[request.request_id.as_bytes()]);
+    edge.field(b"X-Amz-Cf-Id", &[request.request_id]);
     for (name, value) in &request.origin.custom_headers {
         sink.sent(name.as_bytes(), &[value.as_bytes()], SentBy::OriginCustomHeader);
     }
@@ -359,17 +359,13 @@ fn write_via<'a>(
     fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
     sink: &mut impl FieldSink,
 ) {
-    let ours: [&[u8]; 4] = [
-        request.version.as_str().as_bytes(),
-        b" ",
-        request.via_id.as_bytes(),
-        b".cloudfront.net (CloudFront)",
-    ];
+    let ours: [&[u8]; 3] =
+        [request.version.received_protocol(), request.via_id.as_bytes(), b".cloudfront.net (CloudFront)"];
     if !is_seen {
         return sink.field(b"Via", &ours);
     }
     let (viewers, used) = joined_values(fields, b"via", b", ");
-    let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX + 4] = [b""; 2 * FORWARDED_VALUES_MAX + 4];
+    let mut parts: [&[u8]; 2 * FORWARDED_VALUES_MAX + 3] = [b""; 2 * FORWARDED_VALUES_MAX + 3];
     parts[..used].copy_from_slice(&viewers[..used]);
     parts[used..used + ours.len()].copy_from_slice(&ours);
     sink.field(b"Via", &parts[..used + ours.len()]);
@@ -439,7 +435,7 @@ mod tests {
             version: HttpVersion::Http11,
             viewer: "192.0.2.7:4711".parse().unwrap(),
             facts: &ViewerFacts::default(),
-            request_id: "id",
+            request_id: b"id",
             via_id: "abc",
         };
         let mut sink = Fields::default();
@@ -629,7 +625,7 @@ mod tests {
             version: HttpVersion::Http11,
             viewer: "192.0.2.7:4711".parse().unwrap(),
             facts: &ViewerFacts::default(),
-            request_id: "id",
+            request_id: b"id",
             via_id: "abc",
         };
         let fields = [

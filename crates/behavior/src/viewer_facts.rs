@@ -219,7 +219,7 @@ mod tests {
             version: HttpVersion::Http2,
             viewer: "[2001:db8::7]:4711".parse().unwrap(),
             facts: &facts,
-            request_id: "id",
+            request_id: b"id",
             via_id: "abc",
         };
         let mut sink = Fields::default();

@@ -42,7 +42,7 @@ pub struct ViewerResponse<'a> {
     /// What `X-Cache` says.
     pub x_cache: XCache,
     /// The request's id.
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     /// The edge's name in `Via`, an opaque id.
     pub via_id: &'a str,
     /// The edge's location.
@@ -75,13 +75,10 @@ impl ViewerResponse<'_> {
     fn write_own_fields(&self, sink: &mut impl FieldSink) {
         sink.field(b"X-Cache", &[self.x_cache.as_str().as_bytes()]);
         // RFC 9110 section 7.6.3: the version in which the message was received, from the origin here.
-        let version = HttpVersion::Http11.as_str();
-        sink.field(
-            b"Via",
-            &[version.as_bytes(), b" ", self.via_id.as_bytes(), b".cloudfront.net (CloudFront)"],
-        );
+        let version = HttpVersion::Http11.received_protocol();
+        sink.field(b"Via", &[version, self.via_id.as_bytes(), b".cloudfront.net (CloudFront)"]);
         sink.field(b"X-Amz-Cf-Pop", &[self.pop.as_bytes()]);
-        sink.field(b"X-Amz-Cf-Id", &[self.request_id.as_bytes()]);
+        sink.field(b"X-Amz-Cf-Id", &[self.request_id]);
         if let Some(service) = self.alternative_service {
             sink.field(b"Alt-Svc", &[service.as_bytes()]);
         }
@@ -154,7 +151,7 @@ mod tests {
 
     const RESPONSE: ViewerResponse<'static> = ViewerResponse {
         x_cache: XCache::Miss,
-        request_id: "id",
+        request_id: b"id",
         via_id: "abc",
         pop: "LOC1-P1",
         alternative_service: None,

@@ -72,7 +72,7 @@ mod tests {
             version,
             viewer: "192.0.2.7:4711".parse().unwrap(),
             facts: &ViewerFacts::default(),
-            request_id: "id",
+            request_id: b"id",
             via_id: "abc",
         };
         let fields = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));

@@ -7,12 +7,13 @@
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
 use crate::limits::PATIENCE_CHECK;
+use crate::turn;
 
 /// The time was up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +23,15 @@ pub(crate) struct TimedOut;
 #[derive(Debug)]
 pub(crate) struct Alarm {
     sleep: Pin<Box<Sleep>>,
+    /// Whom it wakes when it goes off, where that has been settled.
+    wakes: Option<Waker>,
 }
 
 impl Alarm {
     /// A timer that has nothing to do yet.
     pub(crate) fn new() -> Self {
         const FAR: Duration = Duration::from_hours(1);
-        Self { sleep: Box::pin(tokio::time::sleep(FAR)) }
+        Self { sleep: Box::pin(tokio::time::sleep(FAR)), wakes: None }
     }
 
     /// Waits for `future`, but not longer than `limit`. What is ready at once costs no look at the clock.
@@ -38,7 +41,7 @@ impl Alarm {
         future: F,
     ) -> Result<F::Output, TimedOut> {
         let deadline = OnceCell::new();
-        self.until_moving(|| *deadline.get_or_init(|| Instant::now() + limit), future).await
+        self.until_moving(|| *deadline.get_or_init(|| turn::now() + limit), future).await
     }
 
     /// Waits for `future` as long as `patience` says, which may change its mind meanwhile.
@@ -92,7 +95,7 @@ impl Alarm {
         if self.sleep.deadline() > until {
             self.sleep.as_mut().reset(until);
         }
-        while self.sleep.as_mut().poll(context).is_ready() {
+        while self.poll_sleep(context).is_ready() {
             let until = deadline();
             if Instant::now() >= until {
                 return Poll::Ready(TimedOut);
@@ -100,6 +103,17 @@ impl Alarm {
             self.sleep.as_mut().reset(until);
         }
         Poll::Pending
+    }
+
+    /// As the timer's own `poll`, which costs more than it tells where the timer knows already whom to wake.
+    fn poll_sleep(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let is_settled = self.wakes.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
+        if is_settled && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        let polled = self.sleep.as_mut().poll(context);
+        self.wakes = polled.is_pending().then(|| context.waker().clone());
+        polled
     }
 }
 

@@ -235,7 +235,7 @@ impl EdgeAnswer {
         let distribution = transcript.distribution.as_deref();
         let own = ViewerResponse {
             x_cache: self.x_cache,
-            request_id: id.as_str(),
+            request_id: id.as_bytes(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
             alternative_service: request

@@ -29,6 +29,29 @@ struct Pool {
     bytes_in_use: Cell<usize>,
 }
 
+impl Pool {
+    fn lend_small(&self) -> Buffer {
+        let kept = self.small.borrow_mut().pop();
+        self.lend(kept.unwrap_or_else(|| Vec::with_capacity(SMALL_BUFFER_BYTES)), false)
+    }
+
+    fn lend_large(&self) -> Buffer {
+        let in_use = self.large_in_use.get();
+        if in_use >= LARGE_BUFFERS_IN_USE_MAX {
+            return self.lend_small();
+        }
+        self.large_in_use.set(in_use + 1);
+        let kept = self.large.borrow_mut().pop();
+        self.lend(kept.unwrap_or_else(|| Vec::with_capacity(LARGE_BUFFER_BYTES)), true)
+    }
+
+    fn lend(&self, bytes: Vec<u8>, is_large: bool) -> Buffer {
+        let counted = bytes.capacity();
+        self.bytes_in_use.set(self.bytes_in_use.get() + counted);
+        Buffer { bytes, is_large, counted }
+    }
+}
+
 /// What the buffers that this thread has lent hold.
 pub(crate) fn bytes_in_use() -> usize {
     POOL.with(|pool| pool.bytes_in_use.get())
@@ -46,33 +69,12 @@ pub(crate) struct Buffer {
 impl Buffer {
     /// For heads.
     pub(crate) fn small() -> Self {
-        let kept = POOL.with(|pool| pool.small.borrow_mut().pop());
-        Self::lend(kept.unwrap_or_else(|| Vec::with_capacity(SMALL_BUFFER_BYTES)), false)
+        POOL.with(Pool::lend_small)
     }
 
     /// For bodies; a small one while too many large ones are in use.
     pub(crate) fn large() -> Self {
-        POOL.with(|pool| {
-            let in_use = pool.large_in_use.get();
-            if in_use >= LARGE_BUFFERS_IN_USE_MAX {
-                return Self::small();
-            }
-            pool.large_in_use.set(in_use + 1);
-            let kept = pool.large.borrow_mut().pop();
-            Self::lend(kept.unwrap_or_else(|| Vec::with_capacity(LARGE_BUFFER_BYTES)), true)
-        })
-    }
-
-    fn lend(bytes: Vec<u8>, is_large: bool) -> Self {
-        let mut buffer = Self { bytes, is_large, counted: 0 };
-        buffer.count();
-        buffer
-    }
-
-    fn count(&mut self) {
-        let more = self.bytes.capacity().saturating_sub(self.counted);
-        self.counted += more;
-        POOL.with(|pool| pool.bytes_in_use.set(pool.bytes_in_use.get() + more));
+        POOL.with(Pool::lend_large)
     }
 
     /// Whether a read would have to grow it.
@@ -83,7 +85,9 @@ impl Buffer {
     /// Makes room for the largest head; a head that outgrows a small buffer is rare.
     pub(crate) fn grow_for_head(&mut self) {
         self.bytes.reserve_exact(http1::limits::HEAD_BYTES_MAX + 2);
-        self.count();
+        let more = self.bytes.capacity().saturating_sub(self.counted);
+        self.counted += more;
+        POOL.with(|pool| pool.bytes_in_use.set(pool.bytes_in_use.get() + more));
     }
 
     /// Drops what is before `at`.

@@ -323,7 +323,7 @@ impl Asked<'_, '_> {
             path: self.path,
             is_error_page: false,
             facts: &self.viewer_facts(),
-            request_id,
+            request_id: request_id.as_bytes(),
             via_id,
         };
         let host = origin_request.write(&mut head, &mut fields).map_err(|error| {
@@ -367,7 +367,7 @@ impl Asked<'_, '_> {
             has_alternative(self.distribution, self.request).then(|| http3_on(self.question.https_port));
         let response = ViewerResponse {
             x_cache: XCache::Miss,
-            request_id,
+            request_id: request_id.as_bytes(),
             via_id,
             pop,
             alternative_service: alternative.as_deref(),

@@ -190,7 +190,7 @@ struct OfThread {
 impl ThreadMetrics {
     /// Counts a request that is over; `distribution` is its id, none where the host is unknown.
     pub(crate) fn request(&self, distribution: Option<&str>, counts: &RequestCounts) {
-        self.distribution(distribution.unwrap_or(NO_DISTRIBUTION)).request(counts);
+        self.of.with_distribution(distribution.unwrap_or(NO_DISTRIBUTION), |of_one| of_one.request(counts));
         let thread = &self.of.counts;
         thread.request_seconds.observe(counts.duration);
         if let Some(first_byte) = counts.origin_first_byte {
@@ -269,21 +269,20 @@ impl ThreadMetrics {
     pub(crate) fn applied(&self, revision: Revision) {
         self.of.counts.revision.set(revision.0);
     }
-
-    fn distribution(&self, id: &str) -> Arc<DistributionCounts> {
-        let known = self.of.known(id);
-        known.unwrap_or_else(|| self.of.first_use(self.of.shared.label(id)))
-    }
 }
 
 impl OfThread {
-    fn known(&self, label: &str) -> Option<Arc<DistributionCounts>> {
-        self.distributions.borrow().get(label).cloned()
+    fn with_distribution(&self, id: &str, count: impl FnOnce(&DistributionCounts)) {
+        // Counted where they are, since every request comes by here.
+        if let Some(known) = self.distributions.borrow().get(id) {
+            return count(known);
+        }
+        count(&self.first_use(self.shared.label(id)));
     }
 
     fn first_use(&self, label: &str) -> Arc<DistributionCounts> {
-        if let Some(known) = self.known(label) {
-            return known;
+        if let Some(known) = self.distributions.borrow().get(label) {
+            return Arc::clone(known);
         }
         let (label, fresh): (Arc<str>, _) = (label.into(), Arc::new(DistributionCounts::default()));
         lock(&self.counts.distributions).push((Arc::clone(&label), Arc::clone(&fresh)));

@@ -144,7 +144,10 @@ pub(crate) fn admits(restriction: &GeoRestriction, database: &GeoDatabase, addre
     database.tells_countries().then(|| restriction.admits(database.country(address)))
 }
 
-fn lower_case_host<'a>(host: &str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {
+fn lower_case_host<'a>(host: &'a str, text: &'a mut [u8; http1::limits::HOST_NAME_BYTES_MAX]) -> &'a str {
+    if !host.bytes().fold(false, |so_far, byte| so_far | byte.is_ascii_uppercase()) {
+        return host;
+    }
     // `http1` lets no longer host through.
     let Some(text) = text.get_mut(..host.len()) else { return "" };
     text.copy_from_slice(host.as_bytes());

@@ -14,6 +14,7 @@ use std::task::{Poll, Waker};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use behavior::Scheme;
+use foldhash::fast::RandomState;
 use http1::{RequestHead, ResponseHead};
 use proxy_protocol::Ends;
 use quinn::{Endpoint, Incoming};
@@ -97,7 +98,7 @@ pub(crate) struct Thread {
     distributions: Distributions,
     date: Cell<(u64, [u8; 29])>,
     draining: Cell<bool>,
-    connections: RefCell<HashMap<u64, Waker>>,
+    connections: RefCell<HashMap<u64, Waker, RandomState>>,
     connections_begun: Cell<u64>,
     connection_ended: Notify,
 }

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
 
@@ -78,9 +78,21 @@ impl Transport {
         context: &mut Context<'_>,
         borrow: fn() -> Buffer,
     ) -> Poll<io::Result<Buffer>> {
+        ready!(self.poll_may_be_readable(context))?;
         let mut buffer = borrow();
         ready!(self.poll_read(context, &mut buffer))?;
         Poll::Ready(Ok(buffer))
+    }
+
+    /// Pending where it is sure that there is nothing to read, so that no buffer is borrowed for nothing.
+    fn poll_may_be_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &*self.stream.borrow() {
+            // The look at what the system has said is cheaper than being told of what it will say.
+            Stream::Clear(stream) if stream.try_io(Interest::READABLE, || Ok(())).is_err() => {
+                stream.poll_read_ready(context)
+            }
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     /// Writes everything, and leaves nothing in TLS's own buffers.
@@ -90,16 +102,26 @@ impl Transport {
 
     /// As [`write`](Self::write), in one go where the system can.
     pub(crate) async fn write_parts(&self, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
+        poll_fn(|context| self.poll_write_parts(context, &mut parts)).await
+    }
+
+    /// As [`write_parts`](Self::write_parts); what has been written is gone from `parts`.
+    #[expect(clippy::mut_mut, reason = "the caller's list is what gets shorter")]
+    pub(crate) fn poll_write_parts(
+        &self,
+        context: &mut Context<'_>,
+        parts: &mut &mut [IoSlice<'_>],
+    ) -> Poll<io::Result<()>> {
         // Drops leading empty parts, so that the loop ends.
-        IoSlice::advance_slices(&mut parts, 0);
+        IoSlice::advance_slices(parts, 0);
         while !parts.is_empty() {
-            let written = poll_fn(|context| self.poll_write(context, parts)).await?;
+            let written = ready!(self.poll_write(context, parts))?;
             if written == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            IoSlice::advance_slices(&mut parts, written);
+            IoSlice::advance_slices(parts, written);
         }
-        poll_fn(|context| self.poll_flush(context)).await
+        self.poll_flush(context)
     }
 
     /// Writes as much as fits.
@@ -183,10 +205,13 @@ impl Transport {
     /// Whether an idle connection is as it was left, as far as this thread has been told: asks nobody.
     pub(crate) fn seems_quiet(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
-        let mut byte = [MaybeUninit::uninit()];
-        let mut buffer = ReadBuf::uninit(&mut byte);
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
         let polled = match &mut *self.stream.borrow_mut() {
-            Stream::Clear(stream) => Pin::new(stream).poll_read(&mut context, &mut buffer),
+            Stream::Clear(stream) => {
+                let read = stream.try_read(buffer.initialize_unfilled());
+                return matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+            }
             Stream::ToViewer(stream) => Pin::new(&mut **stream).poll_read(&mut context, &mut buffer),
             Stream::ToOrigin(stream) => Pin::new(&mut **stream).poll_read(&mut context, &mut buffer),
         };

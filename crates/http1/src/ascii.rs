@@ -4,6 +4,8 @@
     reason = "without branches the compiler looks at sixteen bytes at once"
 )]
 
+use std::ops::Range;
+
 /// RFC 9110 §5.6.2: `tchar`, what methods, field names and connection options consist of.
 pub(crate) const TOKEN: u8 = 1;
 /// What a path may consist of; see [`crate::Target`] for the choice.
@@ -53,7 +55,7 @@ pub(crate) fn all(class: u8, bytes: &[u8]) -> bool {
 
 /// Whether `bytes` is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && (are_all(is_usual_in_names, bytes) || all(TOKEN, bytes))
+    !bytes.is_empty() && all(TOKEN, bytes)
 }
 
 /// Whether every byte is a letter, a digit or one of `-`, `_` and `.`, as in a host's name.
@@ -104,6 +106,7 @@ fn is_usual_in_names(byte: u8) -> bool {
 /// branches: then the compiler makes vector instructions of it.
 const BLOCK_BYTES: usize = 16;
 
+#[inline]
 fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK_BYTES]> {
     bytes.get(at..).and_then(<[u8]>::first_chunk)
 }
@@ -123,11 +126,13 @@ fn are_all(is: impl Fn(u8) -> bool + Copy, bytes: &[u8]) -> bool {
     }
 }
 
+#[inline]
 fn are_all_in_block<const BYTES: usize>(is: impl Fn(u8) -> bool, block: &[u8; BYTES]) -> bool {
     block.iter().fold(true, |so_far, &byte| so_far & is(byte))
 }
 
 /// Where in a block the first byte is of which `is` holds; its length if there is none.
+#[inline]
 fn first_in_block(is: impl Fn(u8) -> bool, block: &[u8; BLOCK_BYTES]) -> usize {
     let mut marks = [0; BLOCK_BYTES];
     // Of two iterators the compiler makes no vector instructions.
@@ -166,11 +171,17 @@ fn is_word_in_any_case(name: [u8; 8], lower: [u8; 8]) -> bool {
 /// hold nothing but HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5).
 pub(crate) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some(block) = block_at(bytes, at) {
-        if !are_all_in_block(|byte| !is_control(byte), block) {
-            return Some(at + first_in_block(is_control, block));
+    while let Some((word, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk::<8>) {
+        let marks = control_marks(u64::from_le_bytes(*word));
+        if marks == 0 {
+            at += 8;
+            continue;
         }
-        at += BLOCK_BYTES;
+        at += marks.trailing_zeros() as usize / 8;
+        match bytes.get(at) {
+            Some(b'\t') => at += 1,
+            _ => return Some(at),
+        }
     }
     let tail = bytes.get(at..)?;
     tail.iter().position(|&byte| is_control(byte)).map(|offset| at + offset)
@@ -181,6 +192,16 @@ pub(crate) fn is_free_of_controls(bytes: &[u8]) -> bool {
     are_all(|byte| !is_control(byte), bytes)
 }
 
+/// The top bits of those of eight bytes that are below 0x20 or equal to 0x7f. HTAB is marked too: the caller looks
+/// closer. The lowest mark is right; a borrow may set others above it.
+fn control_marks(word: u64) -> u64 {
+    const TOPS: u64 = ONES << 7;
+    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
+    let from_delete = word ^ (ONES * 0x7f);
+    let delete = from_delete.wrapping_sub(ONES) & !from_delete;
+    (below_space | delete) & TOPS
+}
+
 fn is_control(byte: u8) -> bool {
     ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f)
 }
@@ -188,6 +209,18 @@ fn is_control(byte: u8) -> bool {
 /// `bytes` without the optional whitespace (RFC 9110 §5.6.3) around it.
 pub(crate) fn trim_whitespace(bytes: &[u8]) -> &[u8] {
     trim_whitespace_end(trim_whitespace_start(bytes))
+}
+
+/// Where [`trim_whitespace`] leaves anything.
+pub(crate) fn trimmed(bytes: &[u8]) -> Range<usize> {
+    // Values nearly always have one space before them and nothing behind.
+    if let [b' ', b'!'..=u8::MAX, ..] = bytes
+        && let [.., b'!'..=u8::MAX] = bytes
+    {
+        return 1..bytes.len();
+    }
+    let start = bytes.len() - trim_whitespace_start(bytes).len();
+    start..start + trim_whitespace(bytes).len()
 }
 
 /// `bytes` without the optional whitespace before it.
@@ -282,6 +315,15 @@ mod tests {
         assert_eq!(first_control(bytes, 0), Some(bytes.len() - 1));
         assert!(!is_free_of_controls(bytes));
         assert!(is_free_of_controls(&bytes[..bytes.len() - 1]));
+    }
+
+    #[test]
+    fn whitespace_is_trimmed_at_both_ends_alone() {
+        for text in ["", " ", "  ", "a", " a", " a ", "\t a b \t", " \u{e9}", " a\t", "a "] {
+            let bytes = text.as_bytes();
+            assert_eq!(&bytes[trimmed(bytes)], trim_whitespace(bytes), "{text:?}");
+            assert_eq!(trim_whitespace(bytes), text.trim_matches([' ', '\t']).as_bytes());
+        }
     }
 
     #[test]

@@ -24,21 +24,32 @@ pub struct ConnectionOptions {
 impl ConnectionOptions {
     /// Adds the options of one more `Connection` field.
     pub(crate) fn read(&mut self, value: &[u8]) -> Result<(), FieldError> {
+        // Nearly always there is one option, and it is one of those with a meaning of their own.
+        if self.read_own(value) {
+            return Ok(());
+        }
         for option in options_of(value) {
             if !ascii::is_token(option) {
                 return Err(FieldError::ConnectionOptionNotToken);
             }
-            if option.eq_ignore_ascii_case(b"close") {
-                self.close = true;
-            } else if option.eq_ignore_ascii_case(b"keep-alive") {
-                self.keep_alive = true;
-            } else if option.eq_ignore_ascii_case(b"upgrade") {
-                self.upgrade = true;
-            } else {
-                self.nominates = true;
-            }
+            self.nominates |= !self.read_own(option);
         }
         Ok(())
+    }
+
+    /// Reads an option with a meaning of its own; tells whether it is one.
+    fn read_own(&mut self, option: &[u8]) -> bool {
+        let found = if option.eq_ignore_ascii_case(b"keep-alive") {
+            &mut self.keep_alive
+        } else if option.eq_ignore_ascii_case(b"close") {
+            &mut self.close
+        } else if option.eq_ignore_ascii_case(b"upgrade") {
+            &mut self.upgrade
+        } else {
+            return false;
+        };
+        *found = true;
+        true
     }
 
     /// RFC 9112 §9.3: whether the connection outlives the message. `close` wins over `keep-alive`.

@@ -224,12 +224,10 @@ fn parse_field_line(buffer: &[u8], line: Range<usize>) -> Result<FieldPosition, 
     }
 
     let name_end = line.start + name_len;
-    let trimmed = ascii::trim_whitespace_start(value);
-    let value_start = line.end - trimmed.len();
-    let value_end = value_start + ascii::trim_whitespace_end(trimmed).len();
+    let (after_colon, trimmed) = (line.end - value.len(), ascii::trimmed(value));
     Ok(FieldPosition {
         name: Span::new(&(line.start..name_end)),
-        value: Span::new(&(value_start..value_end)),
+        value: Span::new(&(after_colon + trimmed.start..after_colon + trimmed.end)),
         known: KnownField::from_name(name),
         has_underscore,
     })

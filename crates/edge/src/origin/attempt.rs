@@ -36,6 +36,7 @@ use crate::pipeline::ViewerSide;
 use crate::response_headers::{Timing, alternative_service, applied_headers};
 use crate::transcript::Transcript;
 use crate::transport::Transport;
+use crate::turn;
 use crate::viewer::{RequestBody, ResponseFraming, ResponseStart, ResponseWriter, ViewerFault};
 
 /// One attempt at an exchange.
@@ -194,16 +195,17 @@ impl Attempt<'_, '_, '_> {
         }
     }
 
-    async fn write(&self, parts: &mut [IoSlice<'_>]) -> Result<(), OriginFailure> {
-        let writing = pin!(self.connection.transport.write_parts(parts));
+    async fn write(&self, mut parts: &mut [IoSlice<'_>]) -> Result<(), OriginFailure> {
+        let transport = &self.connection.transport;
         // Most writes do not wait, and then no timer is needed.
-        let mut writing = writing;
-        match poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await {
+        match poll_fn(|context| Poll::Ready(transport.poll_write_parts(context, &mut parts))).await {
             Poll::Ready(written) => written.map_err(OriginFailure::Write),
-            Poll::Pending => match tokio::time::timeout(self.read_timeout, writing).await {
-                Ok(written) => written.map_err(OriginFailure::Write),
-                Err(_) => Err(OriginFailure::WriteTimedOut),
-            },
+            Poll::Pending => {
+                match tokio::time::timeout(self.read_timeout, transport.write_parts(parts)).await {
+                    Ok(written) => written.map_err(OriginFailure::Write),
+                    Err(_) => Err(OriginFailure::WriteTimedOut),
+                }
+            }
         }
     }
 
@@ -404,7 +406,7 @@ impl Attempt<'_, '_, '_> {
         sending: &Sending,
         timed_out: OriginFailure,
     ) -> Result<Buffer, Failure> {
-        let begun_at = Instant::now();
+        let begun_at = turn::now();
         let completes_by = self.completes_by;
         let deadline = || {
             let by = sending.silent_since(begun_at) + self.read_timeout;
@@ -451,7 +453,7 @@ impl Attempt<'_, '_, '_> {
         };
         let own = ViewerResponse {
             x_cache,
-            request_id: id.as_str(),
+            request_id: id.as_bytes(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
             alternative_service: alternative_service(thread, transcript.distribution.as_deref(), request),

@@ -200,7 +200,7 @@ impl<'r> OriginExchange<'_, 'r> {
             path: self.path,
             is_error_page: self.is_error_page(),
             facts: &self.viewer_facts(&geo_database),
-            request_id: transcript.id.as_str(),
+            request_id: transcript.id.as_bytes(),
             via_id: &self.thread.common.via_id,
         })
     }

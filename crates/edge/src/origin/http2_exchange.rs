@@ -359,7 +359,7 @@ impl Http2Attempt<'_, '_, '_> {
         };
         let own = ViewerResponse {
             x_cache: XCache::of_origin_status(status),
-            request_id: id.as_str(),
+            request_id: id.as_bytes(),
             via_id: &thread.common.via_id,
             pop: &thread.common.pop,
             alternative_service: alternative_service(thread, transcript.distribution.as_deref(), request),

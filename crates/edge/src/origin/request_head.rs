@@ -29,7 +29,7 @@ pub(crate) struct OriginRequestHead<'a, 'r> {
     /// Whether that is an error page's, with which nothing goes that is about what was asked for.
     pub(crate) is_error_page: bool,
     pub(crate) facts: &'a ViewerFacts<'a>,
-    pub(crate) request_id: &'a str,
+    pub(crate) request_id: &'a [u8],
     pub(crate) via_id: &'a str,
 }
 

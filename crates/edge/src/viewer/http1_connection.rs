@@ -103,8 +103,10 @@ enum NoRequest {
 impl Connection<'_> {
     /// Serves requests as long as one soon follows the other.
     async fn serve_while_busy(&mut self, mut input: Buffer) -> Next {
+        let thread = self.thread;
+        let mut head = thread.request_heads.take();
         loop {
-            let next = self.serve_one(input).await;
+            let next = self.serve_one(&mut head, input).await;
             if next != Next::Request {
                 return next;
             }
@@ -113,15 +115,14 @@ impl Connection<'_> {
                 Waited::Ended => return Next::Close,
                 Waited::AtRest => return Next::Request,
             };
+            head.clear();
         }
     }
 
-    async fn serve_one(&mut self, mut input: Buffer) -> Next {
+    async fn serve_one(&mut self, head: &mut RequestHead, mut input: Buffer) -> Next {
         let received_at = Instant::now();
-        let thread = self.thread;
-        let mut head = thread.request_heads.take();
-        match self.read_head(&mut head, &mut input, received_at).await {
-            Ok(head_len) => self.serve_request(&head, input, head_len, received_at).await,
+        match self.read_head(head, &mut input, received_at).await {
+            Ok(head_len) => self.serve_request(head, input, head_len, received_at).await,
             Err(NoRequest::Ended) => Next::Close,
             Err(NoRequest::Refused(failure)) => {
                 Box::pin(self.refuse(failure, input.len(), received_at)).await
@@ -510,7 +511,7 @@ impl Http1Response<'_> {
         let result = match head {
             Some(mut head) if part.len() <= COALESCED_BODY_BYTES_MAX => {
                 written += head.len();
-                for piece in [before, part, after_part, end] {
+                for piece in [before, part, after_part, end].into_iter().filter(|piece| !piece.is_empty()) {
                     head.extend_from_slice(piece);
                 }
                 self.transport.write(&head).await
