@@ -98,31 +98,42 @@ class Measured:
         self.calm = calm
         self.sent = self.connections = 0
 
+    def wait_for_calm(self, connections):
+        """What the last attack left ends first."""
+        wait_until(
+            lambda: metric(self.viewer, "mantlet_viewer_connections ") <= connections, "calm", patience=70
+        )
+
     def __enter__(self):
-        # What the last attack left ends first.
-        wait_until(lambda: metric(self.viewer, "mantlet_viewer_connections ") <= 2, "calm", patience=70)
+        self.wait_for_calm(2)
         self.steady = Steady(self.viewer).__enter__()
         if self.calm is None:
             time.sleep(1)
             self.calm = self.steady.phase()
+        self.begin()
+        return self
+
+    def begin(self):
         self.before = self.peak = self.viewer.mantlet.resident_bytes()
         self._watching = threading.Event()
         self._thread = spawn(self._watch)
-        return self
 
     def _watch(self):
         while not self._watching.wait(0.01):
             self.peak = max(self.peak, self.viewer.mantlet.resident_bytes())
 
     def __exit__(self, *failure):
-        self._watching.set()
-        self._thread.join()
+        self.end()
         self.during = self.steady.phase()
         self.steady.__exit__()
         if failure[0] is None:
-            self._check()
+            self.check()
 
-    def _check(self):
+    def end(self):
+        self._watching.set()
+        self._thread.join()
+
+    def check(self):
         growth = self.peak - self.before
         allowed = PER_CONNECTION * self.connections + IN_ALL + PER_BYTE * self.sent
         print(

@@ -90,7 +90,8 @@ impl ServerConnection {
     }
 
     /// Reads until something has happened; none when the input has been read. What has to be answered is written
-    /// behind what `out` holds. `watch` is told of every frame, as soon as it begins.
+    /// behind what `out` holds. `watch` is told of every frame, as soon as it begins, and of one that turns out to be all
+    /// padding as of one without payload.
     ///
     /// After an error nothing more can be read: the connection is to be [ended](Self::end).
     pub fn receive<'i>(
@@ -108,7 +109,11 @@ impl ServerConnection {
                 }
                 Frame::Data { stream, bytes } if state.takes_data => Some(Event::Data { stream, bytes }),
                 Frame::Data { .. } => None,
-                Frame::DataEnds { stream, padding, ends_stream } => {
+                Frame::DataEnds { stream, padding, was_empty, ends_stream } => {
+                    if was_empty && padding > 0 {
+                        let flags = if ends_stream { FrameHead::END_STREAM } else { 0 };
+                        watch(FrameHead { length: 0, kind: FrameKind::Data, flags, stream });
+                    }
                     state.data_ends(stream, padding, ends_stream, out)
                 }
                 Frame::Headers { stream, block, ends_stream } => {

@@ -19,10 +19,11 @@ pub(crate) enum Frame<'k, 'i> {
         stream: StreamId,
         bytes: &'i [u8],
     },
-    /// The end of a frame of a body, of which so many bytes were padding.
+    /// The end of a frame of a body, of which so many bytes were padding, perhaps all of them.
     DataEnds {
         stream: StreamId,
         padding: usize,
+        was_empty: bool,
         ends_stream: bool,
     },
     /// A whole header block.
@@ -212,7 +213,8 @@ impl FrameReader {
                 }
                 self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
                 let (stream, ends_stream) = (self.head.stream, self.head.has(FrameHead::END_STREAM));
-                Ok(Some(Whole::Frame(Frame::DataEnds { stream, padding: self.padding, ends_stream })))
+                let (padding, was_empty) = (self.padding, self.padding == self.head.length);
+                Ok(Some(Whole::Frame(Frame::DataEnds { stream, padding, was_empty, ends_stream })))
             }
             Awaited::Payload => self.payload(input),
             Awaited::Passed(left) => {

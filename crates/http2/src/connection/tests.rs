@@ -467,14 +467,19 @@ fn pings_and_settings_are_answered_once() {
 }
 
 #[test]
-fn every_frame_is_told_as_it_begins() {
+fn every_frame_is_told_as_it_begins_and_one_that_is_all_padding_as_empty() {
     let mut peer = Peer::new();
     let mut heads = Vec::new();
-    let frames = [post(1), frame(DATA, 0, 1, b"abc")[..9].to_vec()].concat();
+    let padded = [frame(DATA, PADDED, 1, b"\x01a\0"), frame(DATA, PADDED, 1, b"\x01\0")];
+    let frames = [post(1), padded.concat(), frame(DATA, 0, 1, b"abc")[..9].to_vec()].concat();
     let mut input = frames.as_slice();
     while peer.connection.receive(&mut input, &mut peer.out, |head| heads.push(head)).unwrap().is_some() {}
     let head = |kind, flags, length| FrameHead { length, kind, flags, stream: 1 };
-    assert_eq!(heads, [head(FrameKind::Headers, WHOLE, 1), head(FrameKind::Data, 0, 3)]);
+    let padded =
+        [(PADDED, 3), (PADDED, 2), (0, 0)].map(|(flags, length)| head(FrameKind::Data, flags, length));
+    let expect =
+        [&[head(FrameKind::Headers, WHOLE, 1)], &padded[..], &[head(FrameKind::Data, 0, 3)]].concat();
+    assert_eq!(heads, expect);
 }
 
 #[test]
