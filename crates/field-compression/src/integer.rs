@@ -52,6 +52,14 @@ pub fn encode_integer(mut value: usize, flags: u8, prefix_bits: u32, out: &mut V
     out.push(low_byte(value));
 }
 
+/// Writes a string without Huffman's code, which may come in parts: its length, behind `flags`, and its bytes.
+pub fn encode_string(parts: &[&[u8]], flags: u8, prefix_bits: u32, out: &mut Vec<u8>) {
+    encode_integer(parts.iter().map(|part| part.len()).sum(), flags, prefix_bits, out);
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+}
+
 fn low_byte(value: usize) -> u8 {
     value.to_le_bytes()[0]
 }

@@ -11,6 +11,6 @@ mod integer;
 mod reader;
 mod section;
 
-pub use integer::{Integer, decode_integer, encode_integer};
+pub use integer::{Integer, decode_integer, encode_integer, encode_string};
 pub use reader::{Reader, Unreadable};
 pub use section::{Bounds, FieldSection, Text, TooLarge};

@@ -2,7 +2,7 @@
 //! have to leave as soon as it is written, and an attacker could tell from its length what others' fields hold (RFC 7541
 //! section 7.1). Huffman's code would save a fifth of the bytes and cost more than they do.
 
-use field_compression::encode_integer;
+use field_compression::{encode_integer, encode_string};
 
 use super::static_table;
 
@@ -30,7 +30,7 @@ impl<'a> HeaderWriter<'a> {
             return encode_integer(index, INDEXED, 7, self.out);
         }
         encode_integer(static_table::STATUS, LITERAL, 4, self.out);
-        self.value(&[status.to_string().as_bytes()]);
+        encode_string(&[status.to_string().as_bytes()], 0, 7, self.out);
     }
 
     /// A field; its value may come in parts.
@@ -39,16 +39,8 @@ impl<'a> HeaderWriter<'a> {
             encode_integer(index, LITERAL, 4, self.out);
         } else {
             self.out.push(LITERAL);
-            encode_integer(name.len(), 0, 7, self.out);
-            self.out.extend_from_slice(name);
+            encode_string(&[name], 0, 7, self.out);
         }
-        self.value(value);
-    }
-
-    fn value(&mut self, parts: &[&[u8]]) {
-        encode_integer(parts.iter().map(|part| part.len()).sum(), 0, 7, self.out);
-        for part in parts {
-            self.out.extend_from_slice(part);
-        }
+        encode_string(value, 0, 7, self.out);
     }
 }

@@ -1,7 +1,7 @@
 //! Field sections that leave: by the static table and literals, without Huffman's code, which would save a fifth of
 //! their bytes and cost more than the bytes do.
 
-use field_compression::encode_integer;
+use field_compression::{encode_integer, encode_string};
 
 use super::static_table;
 
@@ -31,7 +31,7 @@ impl<'a> FieldSectionWriter<'a> {
             return encode_integer(index, INDEXED, 6, self.out);
         }
         encode_integer(static_table::STATUS, NAME_INDEXED, 4, self.out);
-        self.value(&[status.to_string().as_bytes()]);
+        encode_string(&[status.to_string().as_bytes()], 0, 7, self.out);
     }
 
     /// A field; its value may come in parts.
@@ -39,16 +39,8 @@ impl<'a> FieldSectionWriter<'a> {
         if let Some(index) = static_table::of_name(name) {
             encode_integer(index, NAME_INDEXED, 4, self.out);
         } else {
-            encode_integer(name.len(), NAME_LITERAL, 3, self.out);
-            self.out.extend_from_slice(name);
+            encode_string(&[name], NAME_LITERAL, 3, self.out);
         }
-        self.value(value);
-    }
-
-    fn value(&mut self, parts: &[&[u8]]) {
-        encode_integer(parts.iter().map(|part| part.len()).sum(), 0, 7, self.out);
-        for part in parts {
-            self.out.extend_from_slice(part);
-        }
+        encode_string(value, 0, 7, self.out);
     }
 }
