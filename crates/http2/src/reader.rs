@@ -98,6 +98,11 @@ enum Awaited {
     Passed(usize),
 }
 
+impl Awaited {
+    /// The next frame.
+    const NEXT: Self = Self::Head([0; FrameHead::BYTES], 0);
+}
+
 /// As [`Frame`], where what is kept is not borrowed yet.
 enum Whole<'i> {
     Frame(Frame<'static, 'i>),
@@ -174,7 +179,7 @@ impl FrameReader {
                 }
                 *have += now.len();
                 if now.len() == expect.len() {
-                    self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+                    self.awaited = Awaited::NEXT;
                 }
                 Ok(None)
             }
@@ -211,7 +216,7 @@ impl FrameReader {
                 if *left > 0 {
                     return Ok(None);
                 }
-                self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+                self.awaited = Awaited::NEXT;
                 let (stream, ends_stream) = (self.head.stream, self.head.has(FrameHead::END_STREAM));
                 let (padding, was_empty) = (self.padding, self.padding == self.head.length);
                 Ok(Some(Whole::Frame(Frame::DataEnds { stream, padding, was_empty, ends_stream })))
@@ -220,7 +225,7 @@ impl FrameReader {
             Awaited::Passed(left) => {
                 *left -= take(input, *left).len();
                 if *left == 0 {
-                    self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+                    self.awaited = Awaited::NEXT;
                 }
                 Ok(None)
             }
@@ -268,17 +273,17 @@ impl FrameReader {
     fn payload<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Whole<'i>>, ConnectionError> {
         let now = take(input, self.head.length - self.payload.len());
         if self.payload.is_empty() && now.len() == self.head.length {
-            self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+            self.awaited = Awaited::NEXT;
             return self.direct(now);
         }
         self.payload.extend_from_slice(now);
         if self.payload.len() < self.head.length {
             return Ok(None);
         }
-        self.awaited = Awaited::Head([0; FrameHead::BYTES], 0);
+        self.awaited = Awaited::NEXT;
         let payload = std::mem::take(&mut self.payload);
         match self.whole(&payload)? {
-            Some(fragment) => Ok(self.block_goes_on(fragment)?),
+            Some(fragment) => self.block_goes_on(fragment),
             None => Ok(Some(Whole::Frame(self.short(&payload)?))),
         }
     }

@@ -15,8 +15,6 @@ use crate::transport::Transport;
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     buffer: Option<Buffer>,
-    /// How much of it has been written.
-    written: usize,
     /// Whether something may be left in TLS's own buffers.
     is_unflushed: bool,
 }
@@ -56,8 +54,7 @@ impl Outgoing {
         if room(buffer) < wanted && buffer.capacity() <= SMALL_BUFFER_BYTES {
             let mut larger = Buffer::large();
             if larger.capacity() > buffer.len() {
-                larger.extend_from_slice(buffer.get(self.written..).unwrap_or_default());
-                self.written = 0;
+                larger.extend_from_slice(buffer);
                 *buffer = larger;
             }
         }
@@ -77,19 +74,20 @@ impl Outgoing {
         transport: &Transport,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        let mut written = 0;
         while let Some(buffer) = &mut self.buffer {
-            let rest = buffer.get(self.written..).unwrap_or_default();
+            let rest = buffer.get(written..).unwrap_or_default();
             if rest.is_empty() {
-                (self.buffer, self.written) = (None, 0);
+                self.buffer = None;
                 break;
             }
             self.is_unflushed = true;
             match transport.poll_write(context, &[IoSlice::new(rest)]) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(written) => self.written += written?,
+                Poll::Ready(more) => written += more?,
                 Poll::Pending => {
                     // What has been written is room for more.
-                    buffer.consume(std::mem::take(&mut self.written));
+                    buffer.consume(written);
                     return Poll::Pending;
                 }
             }
