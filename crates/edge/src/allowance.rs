@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 
+use http2::{FrameHead, FrameKind};
 use tokio::time::Instant;
+
+use crate::limits::{HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND};
 
 /// Something that may be used up, and comes back with time.
 #[derive(Debug)]
@@ -39,6 +42,43 @@ impl Allowance {
         if earned > 0 {
             self.filled_at.set(now);
             self.earn(u32::try_from(earned).unwrap_or(u32::MAX));
+        }
+    }
+}
+
+/// HTTP/2 frames that carry nothing, whoever sends them: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA, unknown
+/// ones, the pieces of a head. Each costs more than it is worth to anybody.
+#[derive(Debug)]
+pub(crate) struct FrameAllowance(Allowance);
+
+impl FrameAllowance {
+    pub(crate) fn new() -> Self {
+        Self(Allowance::new(HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND))
+    }
+
+    /// An exchange begins, to which frames belong.
+    pub(crate) fn exchange_begins(&self) {
+        self.0.earn(4);
+    }
+
+    /// A stretch of a body goes out, which the other end may acknowledge for stream and connection.
+    pub(crate) fn data_goes_out(&self) {
+        self.0.earn(2);
+    }
+
+    /// Whether the allowance is enough for this frame as well. Resets have one of their own.
+    pub(crate) fn charge(&self, frame: FrameHead) -> bool {
+        match frame.kind {
+            // RFC 9113 section 6.1; 6.3 and 5.3.2, where priorities are deprecated; 6.5; 6.7; 6.9.
+            FrameKind::Data => frame.length > 0 || frame.ends_stream() || self.0.spend(1),
+            FrameKind::Headers => {
+                self.exchange_begins();
+                true
+            }
+            FrameKind::ResetStream => true,
+            // It is acknowledged, and may change the windows of all streams.
+            FrameKind::Settings if !frame.is_acknowledgment() => self.0.spend(16),
+            _ => self.0.spend(1),
         }
     }
 }

@@ -13,7 +13,7 @@
 //! - `viewer/`: HTTP/1.1, HTTP/2 and HTTP/3 towards viewers, up to one `ViewerRequest` whatever the version;
 //! - `origin/`: connections to origins, their pool, and one exchange on one of them;
 //! - `resolver`: origins' names, by their times to live;
-//! - `transport`, `buffer`, `alarm`, `turn`: bytes, memory and time;
+//! - `transport`, `buffer`, `alarm`, `turn`, `waiting_task`: bytes, memory and time;
 //! - `addresses`, `allowance`, `handshake_turns`, `load`: how much viewers may have of it;
 //! - `explain`: the same decisions for whoever asks what would happen;
 //! - `transcript`, `access_log/`, `metrics`: what is said afterwards;
@@ -60,6 +60,7 @@ mod transport;
 mod trusted_proxies;
 mod turn;
 mod viewer;
+mod waiting_task;
 
 pub use access_log::{
     AccessLogError, AccessLogFormat, AccessLogSettings, AccessLogTarget, access_log_fields,

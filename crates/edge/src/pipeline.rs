@@ -9,6 +9,7 @@ use std::ops::Deref;
 use behavior::{Admission, EdgeError, admit_viewer, requested_path, select_cache_behavior, select_failover};
 use edge_config::{GeoRestriction, LinkedDistribution};
 use http1::BodyFraming;
+use tokio::time::Instant;
 
 use crate::alarm::Alarm;
 use crate::answer;
@@ -17,7 +18,7 @@ use crate::geo_database::GeoDatabase;
 use crate::origin::{self, OriginExchange, Purpose};
 use crate::thread::Thread;
 use crate::transcript::{Traffic, Transcript};
-use crate::viewer::{RequestBody, ResponseWriter, ViewerRequest};
+use crate::viewer::{Peer, RequestBody, ResponseWriter, ViewerRequest};
 
 /// What there is to read from a viewer and to write to it.
 pub(crate) struct ViewerSide<'a, B, W> {
@@ -158,9 +159,12 @@ fn lower_case_host<'a>(host: &'a str, text: &'a mut [u8; http1::limits::HOST_NAM
 /// Answers what could not be read as a request.
 pub(crate) async fn refuse<B: RequestBody, W: ResponseWriter>(
     thread: &Thread,
+    peer: &Peer,
+    traffic: &Traffic,
+    received_at: Instant,
     failure: Failure,
     viewer: &mut ViewerSide<'_, B, W>,
-    transcript: &mut Transcript<'_>,
 ) -> Result<(), BrokenOff> {
-    answer::conclude(thread, Err(failure), None, viewer, transcript).await
+    let mut transcript = Transcript::begin(thread, peer, traffic, None, received_at);
+    answer::conclude(thread, Err(failure), None, viewer, &mut transcript).await
 }

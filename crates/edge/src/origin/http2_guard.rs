@@ -9,19 +9,20 @@
 //! (CVE-2026-49975); so each head is taken before the next one is decoded. Nor is one decoded before it has
 //! ended: what has come of it waits here, where it is as large as it was sent.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use http2::{FrameHead, FrameKind};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf, Take};
 
-use crate::allowance::Allowance;
-use crate::limits::{HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND, ORIGIN_HTTP2_HEADER_BLOCK_BYTES_MAX};
+use crate::allowance::FrameAllowance;
+use crate::limits::ORIGIN_HTTP2_HEADER_BLOCK_BYTES_MAX;
 use crate::load::{Held, Load};
+use crate::waiting_task::WaitingTask;
 
 /// What ends a connection before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +52,12 @@ pub(crate) struct Conduct {
     misconduct: Cell<Option<OriginMisconduct>>,
     /// Whether nothing more is read.
     is_over: Cell<bool>,
-    frames: Allowance,
+    frames: FrameAllowance,
     /// Bytes of bodies that have arrived and were not dealt with.
     received: Held,
     /// What has come of a header block that has not ended.
     withheld: Held,
-    task: RefCell<Option<Waker>>,
+    task: WaitingTask,
 }
 
 impl Conduct {
@@ -65,22 +66,22 @@ impl Conduct {
             is_paused: Cell::new(false),
             misconduct: Cell::new(None),
             is_over: Cell::new(false),
-            frames: Allowance::new(HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND),
+            frames: FrameAllowance::new(),
             received: Held::new(load),
             withheld: Held::new(load),
-            task: RefCell::new(None),
+            task: WaitingTask::default(),
         }
     }
 
     /// A stream begins towards an origin, which will answer it.
     pub(crate) fn stream_begins(&self) {
-        self.frames.earn(4);
+        self.frames.exchange_begins();
     }
 
     /// Reads on; the task that calls this is woken by [`condemn`](Self::condemn).
     pub(crate) fn resume(&self, context: &Context<'_>) {
         self.is_paused.set(false);
-        self.task.borrow_mut().get_or_insert_with(|| context.waker().clone()).clone_from(context.waker());
+        self.task.remember(context);
     }
 
     /// Whether reading was stopped by a header block.
@@ -97,9 +98,7 @@ impl Conduct {
     pub(crate) fn condemn(&self, misconduct: OriginMisconduct) {
         if !self.is_over.replace(true) {
             self.misconduct.set(Some(misconduct));
-            if let Some(task) = self.task.take() {
-                task.wake();
-            }
+            self.task.wake();
         }
     }
 
@@ -110,7 +109,7 @@ impl Conduct {
 
     /// A stretch of a response goes out, which the viewer may acknowledge for stream and connection.
     pub(crate) fn response_data(&self) {
-        self.frames.earn(2);
+        self.frames.data_goes_out();
     }
 
     /// Bytes of a body have been dealt with.
@@ -124,22 +123,10 @@ impl Conduct {
     }
 
     fn charge(&self, frame: FrameHead) {
-        let is_within_allowance = match frame.kind {
-            // RFC 9113 section 6.1; 6.3 and 5.3.2, where priorities are deprecated; 6.5; 6.7; 6.9.
-            FrameKind::Data => {
-                self.received.take(frame.length);
-                frame.length > 0 || frame.ends_stream() || self.frames.spend(1)
-            }
-            FrameKind::Headers => {
-                self.frames.earn(4);
-                true
-            }
-            FrameKind::ResetStream => true,
-            // It is acknowledged, and may change the windows of all streams.
-            FrameKind::Settings if !frame.is_acknowledgment() => self.frames.spend(16),
-            _ => self.frames.spend(1),
-        };
-        if !is_within_allowance {
+        if frame.kind == FrameKind::Data {
+            self.received.take(frame.length);
+        }
+        if !self.frames.charge(frame) {
             self.condemn(OriginMisconduct::Frames);
         }
     }
@@ -332,7 +319,10 @@ impl FrameReader {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
+    use crate::limits::HTTP2_FRAMES_MAX;
 
     const DATA: u8 = 0x0;
     const HEADERS: u8 = 0x1;

@@ -34,7 +34,7 @@ use crate::limits::{
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::rest::Rest;
 use crate::thread::Thread;
-use crate::transcript::{Traffic, Transcript};
+use crate::transcript::Traffic;
 use crate::transport::Transport;
 
 /// Serves a connection to its end.
@@ -249,7 +249,6 @@ impl Connection<'_> {
     async fn refuse(&mut self, failure: Failure, read: usize, received_at: Instant) -> Next {
         let traffic = Traffic::default();
         traffic.count_from_viewer(read);
-        let mut transcript = Transcript::begin(self.thread, self.peer, &traffic, None, received_at);
         let mut response = Http1Response {
             transport: self.transport,
             thread: self.thread,
@@ -262,7 +261,7 @@ impl Connection<'_> {
             body_framing: ResponseFraming::NoBody(None),
         };
         let mut viewer = ViewerSide { body: &mut (), response: &mut response, alarm: &mut self.alarm };
-        match pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await {
+        match pipeline::refuse(self.thread, self.peer, &traffic, received_at, failure, &mut viewer).await {
             Ok(()) => Next::Linger,
             Err(BrokenOff) => Next::Abandon,
         }

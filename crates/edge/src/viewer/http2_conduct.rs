@@ -10,11 +10,8 @@ use std::rc::Rc;
 use http2::{FrameHead, FrameKind};
 use tokio::time::Instant;
 
-use crate::allowance::Allowance;
-use crate::limits::{
-    HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND, HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND,
-    VIEWER_HEAD_TIME_MAX,
-};
+use crate::allowance::{Allowance, FrameAllowance};
+use crate::limits::{HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND, VIEWER_HEAD_TIME_MAX};
 use crate::load::{Held, Load};
 
 /// What ends a connection before its time.
@@ -53,7 +50,7 @@ pub(super) struct Conduct {
     is_over: Cell<bool>,
     /// Since when the viewer has owed the rest of a frame or of a head.
     incomplete_since: Cell<Option<Instant>>,
-    frames: Allowance,
+    frames: FrameAllowance,
     resets: Allowance,
     /// Bytes of bodies that have arrived and were not dealt with.
     pub(super) received: Held,
@@ -67,7 +64,7 @@ impl Conduct {
             misconduct: Cell::new(None),
             is_over: Cell::new(false),
             incomplete_since: Cell::new(Some(Instant::now())),
-            frames: Allowance::new(HTTP2_FRAMES_MAX, HTTP2_FRAMES_PER_SECOND),
+            frames: FrameAllowance::new(),
             resets: Allowance::new(HTTP2_RESETS_MAX, HTTP2_RESETS_PER_SECOND),
             received: Held::new(load),
             kept: Held::new(load),
@@ -112,7 +109,7 @@ impl Conduct {
 
     /// A stretch of a response goes out, which the viewer may acknowledge for stream and connection.
     pub(super) fn response_data(&self) {
-        self.frames.earn(2);
+        self.frames.data_goes_out();
     }
 
     /// A frame has begun.
@@ -121,24 +118,10 @@ impl Conduct {
             // So the one before is complete.
             self.incomplete_since.set(None);
         }
-        let is_within_allowance = match frame.kind {
-            // RFC 9113 section 6.1; 6.3 and 5.3.2, where priorities are deprecated; 6.5; 6.7; 6.9.
-            FrameKind::Data => frame.length > 0 || frame.ends_stream() || self.frames.spend(1),
-            FrameKind::Headers => {
-                self.frames.earn(4);
-                true
-            }
-            FrameKind::ResetStream => {
-                if !self.resets.spend(1) {
-                    self.condemn(Http2Misconduct::Resets);
-                }
-                true
-            }
-            // It is acknowledged, and may change the windows of all streams.
-            FrameKind::Settings if !frame.is_acknowledgment() => self.frames.spend(16),
-            _ => self.frames.spend(1),
-        };
-        if !is_within_allowance {
+        if frame.kind == FrameKind::ResetStream && !self.resets.spend(1) {
+            self.condemn(Http2Misconduct::Resets);
+        }
+        if !self.frames.charge(frame) {
             self.condemn(Http2Misconduct::Frames);
         }
     }
@@ -147,6 +130,7 @@ impl Conduct {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::HTTP2_FRAMES_MAX;
 
     fn conduct() -> Conduct {
         Conduct::new(&Rc::new(Load::new(usize::MAX)))

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http2::{ConnectionError, ErrorCode, Event, ServerConnection, ServerSettings, StreamId};
@@ -36,6 +36,7 @@ use crate::load::Held;
 use crate::metrics::Shed;
 use crate::thread::Thread;
 use crate::transport::Transport;
+use crate::waiting_task::WaitingTask;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Rc<Thread>, stream: TlsStream<TcpStream>, peer: Peer) {
@@ -68,7 +69,7 @@ pub(super) struct Connection {
     wire: RefCell<Wire>,
     /// When the connection ends, whatever is left.
     end_by: Cell<Option<Instant>>,
-    task: RefCell<Option<Waker>>,
+    task: WaitingTask,
 }
 
 /// The wire, and who is served over it.
@@ -109,7 +110,7 @@ impl Connection {
             unread: UnreadStreams::default(),
             wire: RefCell::new(Wire { protocol, outgoing, streams: Vec::new(), has_waiting: false }),
             end_by: Cell::new(None),
-            task: RefCell::default(),
+            task: WaitingTask::default(),
         }
     }
 
@@ -140,7 +141,7 @@ impl Connection {
 
     /// Reads and writes as far as that goes now; ready when the connection has ended.
     fn poll_work(self: &Rc<Self>, context: &mut Context<'_>, transport: &Transport) -> Poll<io::Result<()>> {
-        self.task.borrow_mut().get_or_insert_with(|| context.waker().clone()).clone_from(context.waker());
+        self.task.remember(context);
         if self.thread.is_draining() && !self.open.are_closing() {
             self.close();
         }
@@ -319,9 +320,7 @@ impl Connection {
 
     /// Has the connection's task work.
     fn wake(&self) {
-        if let Some(task) = self.task.borrow().as_ref() {
-            task.wake_by_ref();
-        }
+        self.task.wake();
     }
 
     /// GOAWAY, and no stream is served any further.

@@ -7,12 +7,12 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use behavior::{FieldSink, HttpVersion};
+use behavior::HttpVersion;
 use field_compression::FieldSection;
 use http::HeaderMap;
-use http1::{BodyFraming, Progress, WriteError, decimal};
+use http1::{BodyFraming, Progress, WriteError};
 use http2::{ErrorCode, HeaderWriter, StreamId};
 use tokio::time::Instant;
 
@@ -27,7 +27,8 @@ use crate::buffer::Buffer;
 use crate::failure::Failure;
 use crate::limits::HTTP2_RECEIVED_BYTES_KEPT_MAX;
 use crate::pipeline::{self, BrokenOff, ViewerSide};
-use crate::transcript::{Traffic, Transcript};
+use crate::transcript::Traffic;
+use crate::waiting_task::WaitingTask;
 
 /// What a stream's task and the connection's share.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) struct Stream {
     is_broken: Cell<bool>,
     /// Whether the response has begun.
     has_responded: Cell<bool>,
-    task: RefCell<Option<Waker>>,
+    task: WaitingTask,
 }
 
 impl Stream {
@@ -52,7 +53,7 @@ impl Stream {
             has_ended: Cell::new(has_ended),
             is_broken: Cell::new(false),
             has_responded: Cell::new(false),
-            task: RefCell::default(),
+            task: WaitingTask::default(),
         }
     }
 
@@ -76,9 +77,7 @@ impl Stream {
 
     /// Has the stream's task look at it again.
     pub(super) fn wake(&self) {
-        if let Some(task) = self.task.borrow().as_ref() {
-            task.wake_by_ref();
-        }
+        self.task.wake();
     }
 
     /// How much has arrived that nobody has looked at.
@@ -97,11 +96,7 @@ impl Stream {
 
     /// Remembers the task that is polled, and that something may come for it.
     pub(super) fn waits(&self, context: &Context<'_>) {
-        let mut task = self.task.borrow_mut();
-        match &mut *task {
-            Some(task) => task.clone_from(context.waker()),
-            None => *task = Some(context.waker().clone()),
-        }
+        self.task.remember(context);
     }
 }
 
@@ -173,10 +168,9 @@ async fn serve_head(
         Err(fault) => {
             tracing::debug!(error = %fault, "A viewer's request is refused");
             let failure = Failure::Refused(fault.answer());
-            let mut transcript = Transcript::begin(thread, peer, traffic, None, received_at);
             let mut body = Http2Body::new(connection, stream, BodyFraming::None, traffic);
             let mut viewer = ViewerSide { body: &mut body, response, alarm };
-            pipeline::refuse(thread, failure, &mut viewer, &mut transcript).await
+            pipeline::refuse(thread, peer, traffic, received_at, failure, &mut viewer).await
         }
     }
 }
@@ -376,9 +370,7 @@ fn write_block(
     let is_tunnel = framing == ResponseFraming::Tunnel;
     let mut head = ViewerHead::Http2 { writer, is_tunnel, outcome: Ok(()) };
     write_fields(&mut head);
-    if let ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) = framing {
-        head.field(b"content-length", &[decimal(length).as_ref()]);
-    }
+    head.content_length(framing);
     head.outcome()?;
     traffic.count_to_viewer(block.len());
     Ok(block)

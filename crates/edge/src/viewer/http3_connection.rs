@@ -42,7 +42,7 @@ use crate::load::Held;
 use crate::metrics::Shed;
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::thread::Thread;
-use crate::transcript::{Traffic, Transcript};
+use crate::transcript::Traffic;
 
 /// What ends a connection before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -420,11 +420,10 @@ impl Stream<'_> {
             }
             Err(NotServed::Refused(error)) => {
                 tracing::debug!(status = error.status(), "A viewer's request is refused");
-                let mut transcript =
-                    Transcript::begin(self.thread, &self.streams.peer, &traffic, None, received_at);
                 let mut viewer = ViewerSide { body: &mut (), response: &mut response, alarm: &mut alarm };
                 let failure = Failure::Refused(error);
-                pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await
+                let peer = &self.streams.peer;
+                pipeline::refuse(self.thread, peer, &traffic, received_at, failure, &mut viewer).await
             }
             Err(NotServed::Incomplete) => {
                 response.reset(ErrorCode::RequestIncomplete);
@@ -473,11 +472,10 @@ impl Stream<'_> {
         };
         if let Err(fault) = readable {
             tracing::debug!(error = %fault, "A viewer's request is refused");
-            let mut transcript =
-                Transcript::begin(self.thread, &self.streams.peer, traffic, None, received_at);
             let mut viewer = ViewerSide { body: &mut (), response, alarm };
             let failure = Failure::Refused(fault.answer());
-            return pipeline::refuse(self.thread, failure, &mut viewer, &mut transcript).await;
+            let peer = &self.streams.peer;
+            return pipeline::refuse(self.thread, peer, traffic, received_at, failure, &mut viewer).await;
         }
         traffic.count_from_viewer(input.len());
         let waiting = match framing {

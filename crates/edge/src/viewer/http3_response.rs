@@ -5,14 +5,13 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
-use behavior::FieldSink;
 use http::HeaderMap;
-use http1::{WriteError, decimal};
+use http1::WriteError;
 use http3::{ErrorCode, FieldSectionWriter, FrameKind, write_frame_head};
 use quinn::{SendStream, StoppedError, VarInt, WriteError as StreamError};
 
 use super::http3_connection::{Http3Misconduct, Reserve, Streams};
-use super::{ResponseFraming, ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
+use super::{ResponseStart, ResponseWriter, ViewerFault, ViewerHead};
 use crate::alarm::Alarm;
 use crate::buffer::Buffer;
 use crate::limits::COALESCED_BODY_BYTES_MAX;
@@ -214,10 +213,7 @@ impl ResponseWriter for Http3Response<'_> {
         let head = headers_frame(self.traffic, |section| {
             write_head(section, start.status, |head| {
                 write_fields(head);
-                if let ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) = start.framing
-                {
-                    head.field(b"content-length", &[decimal(length).as_ref()]);
-                }
+                head.content_length(start.framing);
             })
         })?;
         self.head = Some(head);

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use behavior::FieldSink;
 use http::HeaderMap;
-use http1::{HeadWriter, WriteError, is_field_name, is_field_value};
+use http1::{HeadWriter, WriteError, decimal, is_field_name, is_field_value};
 use http2::HeaderWriter;
 use http3::FieldSectionWriter;
 use smallvec::SmallVec;
@@ -87,6 +87,13 @@ impl ViewerHead<'_> {
                 }
             }),
             Self::Http3(section, _) => in_lower_case(name, value, |name| section.field(name, value)),
+        }
+    }
+
+    /// What HTTP/2 and HTTP/3 say of how the body is delimited: its length, where it is known.
+    pub(super) fn content_length(&mut self, framing: ResponseFraming) {
+        if let ResponseFraming::NoBody(Some(length)) | ResponseFraming::Length(length) = framing {
+            self.field(b"content-length", &[decimal(length).as_ref()]);
         }
     }
 
