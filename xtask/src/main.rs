@@ -1,9 +1,10 @@
 //! Repository chores. `cargo xtask codegen` regenerates what the service models define, and `limits` the tables of
-//! docs/limits.md; `bench` measures what a request costs.
+//! docs/limits.md; `bench` measures what a request costs, and `optimize` makes the binary for which it costs least.
 
 mod bench;
 mod codegen;
 mod limits;
+mod optimize;
 
 use clap::{Parser, Subcommand};
 
@@ -30,6 +31,11 @@ enum Chore {
     },
     /// Measure what a request costs Mantlet, nginx and HAProxy, side by side.
     Bench(bench::BenchFlags),
+    /// Build target/optimized/mantlet: the release, optimised for what it was seen doing. Takes half an hour.
+    Optimize(optimize::OptimizeFlags),
+    /// Relay connections without looking at them, for `bench` to compare with.
+    #[command(hide = true)]
+    Relay(bench::RelayFlags),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -37,5 +43,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Codegen { check } => codegen::run(check),
         Chore::Limits { check } => limits::run(check),
         Chore::Bench(flags) => bench::run(&flags),
+        Chore::Optimize(flags) => optimize::run(&flags),
+        Chore::Relay(flags) => bench::run_relay(&flags),
     }
 }

@@ -70,7 +70,7 @@ impl Growth {
         certificate: &Certificate,
         origin: SocketAddr,
     ) -> Result<Self> {
-        let (proxy, api) = Proxy::mantlet(directory, mantlet, certificate, origin)?;
+        let (proxy, api) = Proxy::mantlet(directory, mantlet, certificate, origin, None)?;
         let mut requests = vec![get(&proxy.host)];
         let mut by_size = Vec::new();
         for size in DISTRIBUTIONS {
@@ -95,7 +95,7 @@ fn create(api: &Api, present: usize, wanted: usize) -> Result<Vec<String>> {
             if number >= wanted {
                 break;
             }
-            let made = client.create_distribution(&format!("bench-{number}"))?;
+            let made = client.create_distribution(&format!("bench-{number}"), "http2")?;
             requests.push(get(&made.domain_name));
             last = Some(made);
         }

@@ -7,11 +7,14 @@
 mod certificate;
 mod growth;
 mod http;
+mod http3;
 mod idle;
 mod origin;
 mod process;
 mod proxy;
+mod relay;
 mod report;
+mod training;
 mod viewers;
 mod workload;
 
@@ -24,10 +27,13 @@ use serde::Serialize;
 
 use self::certificate::Certificate;
 use self::growth::Growth;
+use self::http3::Http3Figures;
 use self::idle::Idle;
 use self::process::{cpu_time, pin_this_process};
 use self::proxy::{Proxies, Proxy};
+pub(crate) use self::relay::{RelayFlags, run as run_relay};
 use self::report::{Report, WorkloadReport};
+pub(crate) use self::training::Training;
 use self::workload::Workload;
 
 /// What to measure, and how long.
@@ -60,6 +66,8 @@ enum Measurement {
     W4h1,
     W5,
     W6,
+    /// HTTP/3 beside HTTP/2.
+    Http3,
     /// Memory of connections that wait.
     Idle,
     /// Cost by the number of connections.
@@ -78,7 +86,7 @@ impl Measurement {
             Self::W4h1 => Workload::SmallGetOverTls,
             Self::W5 => Workload::Handshakes,
             Self::W6 => Workload::Upload,
-            Self::Idle | Self::Connections | Self::Distributions => return None,
+            Self::Http3 | Self::Idle | Self::Connections | Self::Distributions => return None,
         })
     }
 }
@@ -110,6 +118,9 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
             eprintln!("{}", measured.line());
             report.workloads.push(measured);
         }
+    }
+    if chosen(Measurement::Http3) {
+        report.http3 = Some(Http3Figures::measure(directory.path(), &binary, &certificate, origin, flags)?);
     }
     if chosen(Measurement::Idle) {
         report.idle = Some(Idle::measure(directory.path(), &binary, &certificate, origin)?);

@@ -1,6 +1,7 @@
 //! The origin: as cheap as it can be, since it shares a CPU with the viewers.
 //!
-//! `/small` is 300 bytes, `/large` 64 KiB; whatever is sent with a request is read and dropped.
+//! `/small` is 300 bytes, `/large` 64 KiB; whatever is sent with a request is read and dropped. `Connection: close`,
+//! which only the relay passes on, ends the connection.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -28,7 +29,7 @@ pub(super) fn start() -> io::Result<SocketAddr> {
 
 fn serve(mut connection: TcpStream) -> io::Result<()> {
     connection.set_nodelay(true)?;
-    let (small, large) = (answer(SMALL_BYTES), answer(LARGE_BYTES));
+    let (small, large) = (answer(SMALL_BYTES, ""), answer(LARGE_BYTES, ""));
     let mut buffer = vec![0; READ_BYTES];
     let mut held = 0;
     loop {
@@ -42,7 +43,7 @@ fn serve(mut connection: TcpStream) -> io::Result<()> {
         };
         let here = request.body_bytes.min(held - request.head_bytes);
         let mut missing = request.body_bytes - here;
-        let is_large = request.is_large;
+        let Request { is_large, is_last, .. } = request;
         buffer.copy_within(request.head_bytes + here..held, 0);
         held -= request.head_bytes + here;
         while missing > 0 {
@@ -53,6 +54,9 @@ fn serve(mut connection: TcpStream) -> io::Result<()> {
             }
             missing -= read;
         }
+        if is_last {
+            return connection.write_all(&answer(SMALL_BYTES, "Connection: close\r\n"));
+        }
         connection.write_all(if is_large { &large } else { &small })?;
     }
 }
@@ -62,6 +66,7 @@ struct Request {
     head_bytes: usize,
     body_bytes: usize,
     is_large: bool,
+    is_last: bool,
 }
 
 impl Request {
@@ -73,14 +78,16 @@ impl Request {
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
         };
         let body_bytes = text.lines().find_map(length).unwrap_or(0);
-        Some(Self { head_bytes: text.len() + 4, body_bytes, is_large: text.starts_with("GET /large ") })
+        let is_large = text.starts_with("GET /large ");
+        let is_last = text.lines().any(|line| line.eq_ignore_ascii_case("connection: close"));
+        Some(Self { head_bytes: text.len() + 4, body_bytes, is_large, is_last })
     }
 }
 
-fn answer(bytes: usize) -> Vec<u8> {
+fn answer(bytes: usize, connection: &str) -> Vec<u8> {
     let head = format!(
         "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Type: application/json\r\n\
-         Content-Length: {bytes}\r\n\r\n"
+         Content-Length: {bytes}\r\n{connection}\r\n"
     );
     [head.into_bytes(), vec![b'x'; bytes]].concat()
 }
@@ -94,6 +101,8 @@ mod tests {
         assert!(Request::read(b"POST /small HTTP/1.1\r\nContent-Le").is_none());
         let request = Request::read(b"POST /small HTTP/1.1\r\ncontent-length: 12\r\n\r\nabc").unwrap();
         assert_eq!((request.head_bytes, request.body_bytes, request.is_large), (44, 12, false));
-        assert!(Request::read(b"GET /large HTTP/1.1\r\n\r\n").unwrap().is_large);
+        assert!(!request.is_last);
+        let request = Request::read(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n").unwrap();
+        assert!(request.is_large && request.is_last);
     }
 }

@@ -18,6 +18,8 @@ const NGINX: &str = "nginx";
 pub(super) const HAPROXY: &str = "haproxy";
 /// HAProxy with buffers of 64 KiB, which is reported beside for uploads.
 const HAPROXY_LARGE_BUFFERS: &str = "haproxy-64k";
+/// This program's own relay, which only reads and writes.
+const RELAY: &str = "relay";
 
 /// A proxy that serves.
 pub(super) struct Proxy {
@@ -32,6 +34,11 @@ pub(super) struct Proxy {
 impl Proxy {
     pub(super) fn id(&self) -> u32 {
         self.process.id()
+    }
+
+    /// Ends it as its administrator would, so that it can finish what it does.
+    pub(super) fn stop(self) -> Result<()> {
+        self.process.stop()
     }
 
     /// Whether the bar is a ratio to it.
@@ -74,6 +81,7 @@ impl Proxy {
         binary: &Path,
         certificate: &Certificate,
         origin: SocketAddr,
+        access_log: Option<&Path>,
     ) -> Result<(Self, Api)> {
         let data_dir = tempfile::tempdir_in(directory)?.keep();
         let quotas = data_dir.join("quotas.json");
@@ -81,14 +89,15 @@ impl Proxy {
         let path = |path: &Path| path.display().to_string();
         // All viewers have the same address here, and the API is only for this process.
         let arguments = [
-            "run --http 127.0.0.1:0 --https 127.0.0.1:0 --api 127.0.0.1:0 --auth none --access-log none",
+            "run --http 127.0.0.1:0 --https 127.0.0.1:0 --api 127.0.0.1:0 --auth none",
             "--edge-threads 1 --address-connections-max 0 --log warn --domain-suffix",
             SUFFIX,
         ];
         let mut arguments: Vec<String> =
             arguments.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect();
         for (flag, file) in [
-            ("--data-dir", &data_dir.join("data")),
+            ("--data-dir", &*data_dir.join("data")),
+            ("--access-log", access_log.unwrap_or(Path::new("none"))),
             ("--quotas", &quotas),
             ("--suffix-certificate", &certificate.chain),
             ("--suffix-key", &certificate.key),
@@ -106,10 +115,20 @@ impl Proxy {
         };
         let (http, https) = (address("http")?, address("https")?);
         let mut api = Api { address: address("api")?, connection: None, origin };
-        let distribution = api.create_distribution("bench")?;
+        let distribution = api.create_distribution("bench", "http2")?;
         api.wait_until_deployed(&distribution)?;
         Ok((Self { name: MANTLET, http, https, host: distribution.domain_name, process }, api))
     }
+}
+
+/// Starts [`relay`](super::relay), which has no name to serve and knows no TLS.
+fn relay(directory: &Path, origin: SocketAddr) -> Result<Proxy> {
+    let http = free_address()?;
+    let arguments =
+        ["relay", "--listen", &http.to_string(), "--origin", &origin.to_string()].map(str::to_owned);
+    let process = Process::start(&std::env::current_exe()?, &arguments, &directory.join("relay.log"))?;
+    process.wait_until_it_serves(|| TcpStream::connect(http).ok())?;
+    Ok(Proxy { name: RELAY, http, https: http, host: format!("a.{SUFFIX}"), process })
 }
 
 /// All proxies, side by side.
@@ -124,24 +143,27 @@ impl Proxies {
         certificate: &Certificate,
         origin: SocketAddr,
     ) -> Result<Self> {
-        let (mantlet, _) = Proxy::mantlet(directory, mantlet, certificate, origin)?;
+        let (mantlet, _) = Proxy::mantlet(directory, mantlet, certificate, origin, None)?;
         let mut all = vec![mantlet];
         for name in [NGINX, HAPROXY, HAPROXY_LARGE_BUFFERS] {
             all.push(Proxy::peer(name, directory, certificate, origin)?);
         }
+        all.push(relay(directory, origin)?);
         Ok(Self { all })
     }
 
     /// Those that a workload is measured on.
     pub(super) fn taking_part_in(&self, workload: Workload) -> impl Iterator<Item = &Proxy> {
-        self.all
-            .iter()
-            .filter(move |proxy| proxy.name != HAPROXY_LARGE_BUFFERS || workload == Workload::Upload)
+        self.all.iter().filter(move |proxy| match proxy.name {
+            HAPROXY_LARGE_BUFFERS => workload == Workload::Upload,
+            RELAY => !workload.is_over_tls(),
+            _ => true,
+        })
     }
 
     /// Those that everything is measured on.
     pub(super) fn plain(&self) -> impl Iterator<Item = &Proxy> {
-        self.taking_part_in(Workload::SmallGet)
+        self.taking_part_in(Workload::SmallGetOverTls)
     }
 }
 
@@ -235,8 +257,12 @@ impl Api {
     }
 
     /// One with CachingDisabled and AllViewer.
-    pub(super) fn create_distribution(&mut self, reference: &str) -> Result<Distribution> {
-        let body = distribution_configuration(reference, self.origin);
+    pub(super) fn create_distribution(
+        &mut self,
+        reference: &str,
+        http_version: &str,
+    ) -> Result<Distribution> {
+        let body = distribution_configuration(reference, http_version, self.origin);
         let answer = self.ask("POST", "/2020-05-31/distribution", &body)?;
         let text = |element: &str| -> Result<String> {
             let (_, rest) = answer.split_once(&format!("<{element}>")).context("no such element")?;
@@ -267,11 +293,11 @@ impl Api {
     }
 }
 
-fn distribution_configuration(reference: &str, origin: SocketAddr) -> String {
+fn distribution_configuration(reference: &str, http_version: &str, origin: SocketAddr) -> String {
     format!(
         "\
 <DistributionConfig xmlns=\"http://cloudfront.amazonaws.com/doc/2020-05-31/\">\
-<CallerReference>{reference}</CallerReference><Comment/><Enabled>true</Enabled><HttpVersion>http2</HttpVersion>\
+<CallerReference>{reference}</CallerReference><Comment/><Enabled>true</Enabled><HttpVersion>{http_version}</HttpVersion>\
 <Origins><Quantity>1</Quantity><Items><Origin><Id>api</Id><DomainName>{ip}</DomainName>\
 <CustomOriginConfig><HTTPPort>{port}</HTTPPort><HTTPSPort>443</HTTPSPort>\
 <OriginProtocolPolicy>http-only</OriginProtocolPolicy></CustomOriginConfig></Origin></Items></Origins>\

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Micros;
 use super::growth::Growth;
+use super::http3::{self, Http3Figures};
 use super::idle::{BARS, Idle};
 use super::proxy::{MANTLET, Proxy};
 use super::workload::Workload;
@@ -14,6 +15,7 @@ use super::workload::Workload;
 #[derive(Default, Serialize)]
 pub(super) struct Report {
     pub(super) workloads: Vec<WorkloadReport>,
+    pub(super) http3: Option<Http3Figures>,
     pub(super) idle: Option<Idle>,
     pub(super) growth: Vec<Growth>,
 }
@@ -56,13 +58,14 @@ impl WorkloadReport {
         let ratio = self.ratio();
         let verdict = if ratio <= self.bar { "met" } else { "missed" };
         format!(
-            "| {} {} | {} | {} | {} | {} | **{ratio:.2}** | {:.2} | {verdict} |",
+            "| {} {} | {} | {} | {} | {} | {} | **{ratio:.2}** | {:.2} | {verdict} |",
             self.workload.name(),
             self.workload.description(),
             figure(MANTLET),
             figure("nginx"),
             figure("haproxy"),
             figure("haproxy-64k"),
+            figure("relay"),
             self.bar,
         )
     }
@@ -73,7 +76,10 @@ impl Report {
     pub(super) fn tables(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
-        let _ = self.write_workloads(&mut text).and_then(|()| self.write_idle(&mut text));
+        let _ = self
+            .write_workloads(&mut text)
+            .and_then(|()| self.write_http3(&mut text))
+            .and_then(|()| self.write_idle(&mut text));
         for growth in &self.growth {
             let _ = write_growth(growth, &mut text);
         }
@@ -87,10 +93,29 @@ impl Report {
         writeln!(
             text,
             "| µs of processor time per request | Mantlet | nginx | HAProxy | HAProxy, 64 KiB buffers | \
-             ratio to the better peer | bar | |\n|---|---|---|---|---|---|---|---|"
+             relay | ratio to the better peer | bar | |\n|---|---|---|---|---|---|---|---|---|"
         )?;
         self.workloads.iter().try_for_each(|workload| writeln!(text, "{}", workload.line()))?;
         writeln!(text)
+    }
+
+    fn write_http3(&self, text: &mut String) -> std::fmt::Result {
+        let Some(Http3Figures { w4, http2, http3 }) = &self.http3 else { return Ok(()) };
+        let of = |rounds: &[Micros]| median(rounds.iter().map(|figure| figure.0));
+        let ratio_to =
+            |other: &[Micros]| median(http3.iter().zip(other).map(|(figure, other)| figure.0 / other.0));
+        writeln!(
+            text,
+            "| µs of processor time per request | W4 | HTTP/2 by curl | HTTP/3 by curl | ratio to W4 | bar | \
+             ratio to HTTP/2 by curl |\n|---|---|---|---|---|---|---|\n\
+             | GET 300 B, 8 connections with 10 streams | {:.1} | {:.1} | {:.1} | **{:.2}** | {:.2} | {:.2} |\n",
+            of(w4),
+            of(http2),
+            of(http3),
+            ratio_to(w4),
+            http3::BAR,
+            ratio_to(http2),
+        )
     }
 
     fn write_idle(&self, text: &mut String) -> std::fmt::Result {

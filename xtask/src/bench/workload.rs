@@ -29,6 +29,16 @@ const HTTP2_CONNECTIONS: u32 = 8;
 const HTTP2_STREAMS: u32 = 10;
 
 impl Workload {
+    pub(super) const ALL: [Self; 7] = [
+        Self::SmallGet,
+        Self::LargeGet,
+        Self::NewConnections,
+        Self::Http2,
+        Self::SmallGetOverTls,
+        Self::Handshakes,
+        Self::Upload,
+    ];
+
     /// Its short name, as the issue tracker and the command line have it.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -65,6 +75,10 @@ impl Workload {
             Self::Handshakes => 0.55,
             Self::Upload => 0.75,
         }
+    }
+
+    pub(super) fn is_over_tls(self) -> bool {
+        matches!(self, Self::Http2 | Self::SmallGetOverTls | Self::Handshakes)
     }
 
     /// Puts it on a proxy for a while, and returns how many requests were answered.
