@@ -1,7 +1,7 @@
 //! Whether a request costs more where there is more of everything: connections, distributions.
 //!
-//! Requests come one at a time, so that their number at once is the same whatever the size; each is for the
-//! next connection, or the next distribution.
+//! Each size has a process of its own, and they take turns, so that what the machine does besides hits all sizes. The
+//! number of requests at once is the same whatever the size; each is for the next connection, or the next distribution.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::Micros;
 use super::certificate::Certificate;
 use super::http::{Connection, get};
 use super::process::cpu_time;
-use super::proxy::{Api, HAPROXY, MANTLET, Proxies, Proxy};
+use super::proxy::{Api, MANTLET, NGINX, Proxies, Proxy};
 
 /// Connections at once.
 const CONNECTIONS: [usize; 3] = [1, 100, 10_000];
@@ -23,10 +23,11 @@ const CONNECTIONS: [usize; 3] = [1, 100, 10_000];
 const DISTRIBUTIONS: [usize; 3] = [1, 1_000, 100_000];
 /// Clients that create distributions.
 const WRITERS: usize = 4;
+/// Connections on which distributions are asked for, all at once: where one request comes at a time, the sleep between
+/// them makes most of the cost.
+const ASKED_AT_ONCE: usize = 16;
 /// How long each size is measured at once.
 const TURN: Duration = Duration::from_secs(2);
-/// Turns of each number of distributions, which cannot be interleaved.
-const TURNS: u32 = 5;
 
 /// Cost by a size, for one or more proxies.
 #[derive(Serialize)]
@@ -44,22 +45,24 @@ pub(super) struct GrowthOf {
 }
 
 impl Growth {
-    pub(super) fn by_connections(proxies: &Proxies, rounds: u32) -> Result<Self> {
+    pub(super) fn by_connections(
+        directory: &Path,
+        mantlet: &Path,
+        certificate: &Certificate,
+        origin: SocketAddr,
+        rounds: u32,
+    ) -> Result<Self> {
+        let start = || Proxies::start(directory, mantlet, certificate, origin);
+        let sets = CONNECTIONS.map(|size| start().map(|proxies| (size, proxies)));
+        let sets = sets.into_iter().collect::<Result<Vec<_>>>()?;
         let mut grown = Vec::new();
         // HAProxy wants two descriptors for each of them, which is more than most systems let a process have.
-        for proxy in proxies.plain().filter(|proxy| proxy.name != HAPROXY) {
-            let request = get(&proxy.host);
-            let mut by_size = Vec::new();
-            for size in CONNECTIONS {
-                let mut connections = (0..size)
-                    .map(|_| Connection::open(proxy.http))
-                    .collect::<Result<Vec<_>>>()
-                    .context("that many connections are not possible; `ulimit -n` may be too low")?;
-                ask_in_turn(&mut connections, [request.as_str()].into_iter().cycle(), size.try_into()?)?;
-                let mut turn = || per_request(proxy, &mut connections, std::slice::from_ref(&request));
-                by_size.push((0..rounds).map(|_| turn()).collect::<Result<_>>()?);
-            }
-            grown.push(GrowthOf { proxy: proxy.name, rounds: by_size });
+        for name in [MANTLET, NGINX] {
+            let subjects = sets.iter().filter_map(|(size, proxies)| Some((*size, proxies.named(name)?)));
+            let mut subjects = subjects
+                .map(|(size, proxy)| Subject::new(proxy, size, 1, vec![get(&proxy.host)]))
+                .collect::<Result<Vec<_>>>()?;
+            grown.push(GrowthOf { proxy: name, rounds: take_turns(&mut subjects, rounds)? });
         }
         Ok(Self { of: "connections", sizes: CONNECTIONS.to_vec(), proxies: grown })
     }
@@ -69,25 +72,28 @@ impl Growth {
         mantlet: &Path,
         certificate: &Certificate,
         origin: SocketAddr,
+        rounds: u32,
     ) -> Result<Self> {
-        let (proxy, api) = Proxy::mantlet(directory, mantlet, certificate, origin, None)?;
-        let mut requests = vec![get(&proxy.host)];
-        let mut by_size = Vec::new();
-        for size in DISTRIBUTIONS {
-            requests.extend(create(&api, requests.len(), size)?);
-            // One from before would have waited for too long.
-            let mut connections = [Connection::open(proxy.http)?];
-            let mut turn = || per_request(&proxy, &mut connections, &requests);
-            by_size.push((0..TURNS).map(|_| turn()).collect::<Result<_>>()?);
-        }
-        let proxies = vec![GrowthOf { proxy: MANTLET, rounds: by_size }];
+        let start = || Proxy::mantlet(directory, mantlet, certificate, origin, None);
+        let started = DISTRIBUTIONS.map(|size| {
+            let (proxy, api) = start()?;
+            let mut requests = vec![get(&proxy.host)];
+            requests.extend(create(&api, size)?);
+            Ok((proxy, requests))
+        });
+        let started = started.into_iter().collect::<Result<Vec<_>>>()?;
+        let subjects = started
+            .iter()
+            .map(|(proxy, requests)| Subject::new(proxy, ASKED_AT_ONCE, ASKED_AT_ONCE, requests.clone()));
+        let mut subjects = subjects.collect::<Result<Vec<_>>>()?;
+        let proxies = vec![GrowthOf { proxy: MANTLET, rounds: take_turns(&mut subjects, rounds)? }];
         Ok(Self { of: "distributions", sizes: DISTRIBUTIONS.to_vec(), proxies })
     }
 }
 
-/// Creates distributions until there are `wanted`; returns requests for the new ones.
-fn create(api: &Api, present: usize, wanted: usize) -> Result<Vec<String>> {
-    let next = AtomicUsize::new(present);
+/// Creates distributions until there are `wanted`, of which one is there; returns requests for the new ones.
+fn create(api: &Api, wanted: usize) -> Result<Vec<String>> {
+    let next = AtomicUsize::new(1);
     let write = || -> Result<Vec<String>> {
         let (mut client, mut requests, mut last) = (api.another(), Vec::new(), None);
         loop {
@@ -112,30 +118,61 @@ fn create(api: &Api, present: usize, wanted: usize) -> Result<Vec<String>> {
     })
 }
 
-/// Asks for a while, and returns what a request cost.
-fn per_request(proxy: &Proxy, connections: &mut [Connection], requests: &[String]) -> Result<Micros> {
-    let (begun_at, before) = (Instant::now(), cpu_time(proxy.id())?);
-    let (mut asked, mut requests) = (0, requests.iter().map(String::as_str).cycle());
-    // A whole turn of the connections at a time, so that all of them are asked equally often.
-    let at_once = u64::try_from(connections.len())?.max(1000);
-    while begun_at.elapsed() < TURN {
-        ask_in_turn(connections, &mut requests, at_once)?;
-        asked += at_once;
-    }
-    Micros::per_request(cpu_time(proxy.id())?.saturating_sub(before), asked)
-}
-
-fn ask_in_turn<'r>(
-    connections: &mut [Connection],
-    mut requests: impl Iterator<Item = &'r str>,
-    count: u64,
-) -> Result<()> {
-    let mut asked = 0;
-    while asked < count {
-        for (connection, request) in connections.iter_mut().zip(&mut requests) {
-            connection.ask(request.as_bytes())?;
-            asked += 1;
+/// The figures of all rounds, for each of them.
+fn take_turns(subjects: &mut [Subject<'_>], rounds: u32) -> Result<Vec<Vec<Micros>>> {
+    let mut by_subject = vec![Vec::new(); subjects.len()];
+    for _ in 0..rounds {
+        for (subject, figures) in subjects.iter_mut().zip(&mut by_subject) {
+            figures.push(subject.turn()?);
         }
     }
-    Ok(())
+    Ok(by_subject)
+}
+
+/// One size of one proxy.
+struct Subject<'p> {
+    proxy: &'p Proxy,
+    connections: Vec<Connection>,
+    /// How many of them are asked before the first answer is read.
+    at_once: usize,
+    requests: Vec<String>,
+    /// The next of those.
+    next: usize,
+}
+
+impl<'p> Subject<'p> {
+    /// Every connection has asked once then.
+    fn new(proxy: &'p Proxy, connections: usize, at_once: usize, requests: Vec<String>) -> Result<Self> {
+        let connections = (0..connections)
+            .map(|_| Connection::open(proxy.http))
+            .collect::<Result<Vec<_>>>()
+            .context("that many connections are not possible; `ulimit -n` may be too low")?;
+        let mut subject = Self { proxy, connections, at_once, requests, next: 0 };
+        subject.ask_all()?;
+        Ok(subject)
+    }
+
+    /// Asks for a while, and returns what a request cost.
+    fn turn(&mut self) -> Result<Micros> {
+        let (begun_at, before) = (Instant::now(), cpu_time(self.proxy.id())?);
+        let mut asked = 0;
+        // All of the connections at a time, so that all of them are asked equally often.
+        while begun_at.elapsed() < TURN {
+            self.ask_all()?;
+            asked += self.connections.len();
+        }
+        Micros::per_request(cpu_time(self.proxy.id())?.saturating_sub(before), asked.try_into()?)
+    }
+
+    fn ask_all(&mut self) -> Result<()> {
+        for connections in self.connections.chunks_mut(self.at_once) {
+            for connection in &mut *connections {
+                let request = self.requests.get(self.next).context("no requests")?;
+                self.next = (self.next + 1) % self.requests.len();
+                connection.send(request.as_bytes())?;
+            }
+            connections.iter_mut().try_for_each(|connection| connection.receive().map(drop))?;
+        }
+        Ok(())
+    }
 }

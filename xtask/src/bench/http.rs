@@ -24,7 +24,16 @@ impl Connection {
 
     /// Sends a request as it stands there, and returns the response's body, which must be a success.
     pub(super) fn ask(&mut self, request: &[u8]) -> Result<String> {
-        self.stream.get_mut().write_all(request)?;
+        self.send(request)?;
+        self.receive()
+    }
+
+    pub(super) fn send(&mut self, request: &[u8]) -> Result<()> {
+        Ok(self.stream.get_mut().write_all(request)?)
+    }
+
+    /// The answer to what was sent.
+    pub(super) fn receive(&mut self) -> Result<String> {
         let status = self.line()?;
         let mut length = None;
         loop {

@@ -126,11 +126,12 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
         report.idle = Some(Idle::measure(directory.path(), &binary, &certificate, origin)?);
     }
     if chosen(Measurement::Connections) {
-        let proxies = Proxies::start(directory.path(), &binary, &certificate, origin)?;
-        report.growth.push(Growth::by_connections(&proxies, flags.rounds)?);
+        let growth = Growth::by_connections(directory.path(), &binary, &certificate, origin, flags.rounds)?;
+        report.growth.push(growth);
     }
     if chosen(Measurement::Distributions) {
-        report.growth.push(Growth::by_distributions(directory.path(), &binary, &certificate, origin)?);
+        let growth = Growth::by_distributions(directory.path(), &binary, &certificate, origin, flags.rounds)?;
+        report.growth.push(growth);
     }
     if let Some(file) = &flags.json {
         let text = serde_json::to_string_pretty(&report)?;

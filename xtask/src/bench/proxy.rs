@@ -14,8 +14,8 @@ use super::workload::Workload;
 
 /// Mantlet's name in reports.
 pub(super) const MANTLET: &str = "mantlet";
-const NGINX: &str = "nginx";
-pub(super) const HAPROXY: &str = "haproxy";
+pub(super) const NGINX: &str = "nginx";
+const HAPROXY: &str = "haproxy";
 /// HAProxy with buffers of 64 KiB, which is reported beside for uploads.
 const HAPROXY_LARGE_BUFFERS: &str = "haproxy-64k";
 /// This program's own relay, which only reads and writes.
@@ -150,6 +150,10 @@ impl Proxies {
         }
         all.push(relay(directory, origin)?);
         Ok(Self { all })
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&Proxy> {
+        self.all.iter().find(|proxy| proxy.name == name)
     }
 
     /// Those that a workload is measured on.

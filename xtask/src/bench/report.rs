@@ -142,10 +142,15 @@ fn write_growth(growth: &Growth, text: &mut String) -> std::fmt::Result {
         let medians: Vec<f64> =
             of.rounds.iter().map(|rounds| median(rounds.iter().map(|figure| figure.0))).collect();
         let cells: Vec<String> = medians.iter().map(|median| format!("{median:.1}")).collect();
-        let (first, last) = (medians.first().unwrap_or(&f64::NAN), medians.last().unwrap_or(&f64::NAN));
-        writeln!(text, "| {} | {} | {:.2} |", of.proxy, cells.join(" | "), last / first)?;
+        writeln!(text, "| {} | {} | {:.2} |", of.proxy, cells.join(" | "), last_to_first(&of.rounds))?;
     }
     writeln!(text)
+}
+
+/// The median of the ratios of the largest size to the smallest, each within its round.
+fn last_to_first(by_size: &[Vec<Micros>]) -> f64 {
+    let (Some(first), Some(last)) = (by_size.first(), by_size.last()) else { return f64::NAN };
+    median(last.iter().zip(first).map(|(last, first)| last.0 / first.0))
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

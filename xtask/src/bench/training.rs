@@ -46,7 +46,6 @@ impl Training {
 
     /// Trains the binary, which ends in peace.
     pub(crate) fn run(&self, binary: &Path, time: Duration) -> Result<()> {
-        process::pin_this_process()?;
         let log = self.directory.path().join("access.log");
         let (mut proxy, mut api) =
             Proxy::mantlet(self.directory.path(), binary, &self.certificate, origin::start()?, Some(&log))?;
