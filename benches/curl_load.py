@@ -1,9 +1,10 @@
 """GETs as fast as curl can, over HTTP/2 or HTTP/3 on a few connections with some streams each.
 
-    tests/e2e/.venv/bin/python benches/curl_load.py --http 3 --url https://a.localhost:8443/ --address 127.0.0.1 \\
-        --ca ca.pem --connections 8 --streams 10 --seconds 2
+    tests/e2e/.venv/bin/python benches/curl_load.py --http 3 --url https://a.localhost:8443/ \\
+        --address 127.0.0.1 --ca ca.pem --connections 8 --streams 10 --seconds 2
 
-Prints how many requests were answered; any answer but 200 is an error. `cargo xtask bench --only http3` runs it.
+Prints how many requests were answered; any answer but 200 is an error. `cargo xtask bench --only http3` runs
+it.
 """
 
 import argparse
@@ -96,7 +97,8 @@ def main():
     busy = True
     while busy:
         goes_on = time.monotonic() < until
-        busy = any([connection.advance(goes_on) for connection in connections])
+        under_way = [connection.advance(goes_on) for connection in connections]
+        busy = any(under_way)
         if busy and not any(connection.has_advanced for connection in connections):
             wait(connections)
     print(sum(connection.answered for connection in connections))

@@ -14,6 +14,7 @@ from harness.http1 import PeerClosed, Wire
 from harness.mantlet import Mantlet
 from harness.origin import always
 from harness.programs import need_program
+from harness.quic import QuicViewer
 from harness.tls import ThrowAwayCa
 from harness.viewer import Http1Connection, Http2Connection, connect
 from harness.waiting import wait_until
@@ -212,7 +213,7 @@ def named(behind, origins):
     return script, origin, named_viewer(behind, origin.port)
 
 
-def named_viewer(mantlet, port, default=None, tls=False):
+def named_viewer(mantlet, port, default=None, tls=False, **settings):
     how = {"OriginProtocolPolicy": "https-only", "HTTPSPort": port} if tls else {}
     origin = origin_at(port, "localhost" if tls else "127.0.0.1", **how)
     default = default or behavior(ViewerProtocolPolicy="allow-all")
@@ -220,7 +221,7 @@ def named_viewer(mantlet, port, default=None, tls=False):
     client = mantlet.client()
     made = client.create_distribution_with_tags(
         DistributionConfigWithTags={
-            "DistributionConfig": api_distribution(origin, default=default),
+            "DistributionConfig": api_distribution(origin, default=default, **settings),
             "Tags": {"Items": [{"Key": key, "Value": value} for key, value in tags]},
         }
     )["Distribution"]
@@ -255,6 +256,24 @@ def test_streams_of_one_connection_name_the_same_viewer(named):
         assert [stream.read_answer().status for stream in streams] == [200] * 5
         address = connection.socket.getsockname()
     assert {source for source, _ in script.ends} == {address}
+
+
+def test_a_viewer_over_http3_is_named_as_the_handshake_has_proven_it_wherever_it_moves(behind, origins):
+    script = NamedOrigin()
+    viewer = named_viewer(behind, origins(script).port, HttpVersion="http3")
+    request = [
+        (b":method", b"GET"),
+        (b":scheme", b"https"),
+        (b":path", b"/"),
+        (b":authority", viewer.host.encode()),
+    ]
+    with QuicViewer(behind.https, viewer.domain, behind.ca).connect() as quic:
+        address = quic.sock.getsockname()
+        for source in (None, "127.0.1.1", "127.0.1.2"):
+            assert source is None or quic.move(source) != address
+            assert quic.outcome(quic.send_request(request)) == 200
+    # One connection for all three, which names where the viewer was at first.
+    assert script.ends == [(address, behind.https)]
 
 
 def test_the_header_comes_before_tls_and_a_connection_over_tls_serves_no_other_viewer_either(
