@@ -133,7 +133,7 @@ fn write_growth(growth: &Growth, text: &mut String) -> std::fmt::Result {
     let sizes: Vec<String> = growth.sizes.iter().map(usize::to_string).collect();
     writeln!(
         text,
-        "| µs per request, one at a time, by {} | {} | last to first |\n|---|{}---|",
+        "| µs per request by the number of {} | {} | last to first |\n|---|{}---|",
         growth.of,
         sizes.join(" | "),
         "---|".repeat(sizes.len())
