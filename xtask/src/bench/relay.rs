@@ -1,7 +1,7 @@
-//! The floor: what connections, reads and writes cost a process that does nothing else with what it relays.
+//! What reading and writing cost a process that does nothing else with what it relays.
 //!
 //! Each viewer's connection has one to the origin, which closes with it. One thread, edge-triggered `epoll`, one
-//! buffer of 128 KiB: whatever a proxy of HTTP costs more is the price of HTTP.
+//! buffer of 128 KiB: whatever a proxy of HTTP costs more for small requests is the price of HTTP.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -66,6 +66,8 @@ struct Relay {
 struct Side {
     stream: TcpStream,
     unwritten: Vec<u8>,
+    /// Whether nothing follows what has arrived: no event will tell of it again.
+    has_ended: bool,
 }
 
 impl Relay {
@@ -82,6 +84,7 @@ impl Relay {
         let Some(Some([viewer, origin])) = self.pairs.get_mut(index) else { return };
         let (this, other) = if data % 2 == 0 { (viewer, origin) } else { (origin, viewer) };
         let mut outcome = Ok(());
+        this.has_ended |= flags.contains(EventFlags::RDHUP);
         if flags.contains(EventFlags::OUT) && !this.unwritten.is_empty() {
             outcome = this.flush().and_then(|()| other.relay_to(this, &mut self.buffer));
         }
@@ -104,7 +107,7 @@ impl Relay {
             let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
             epoll::add(&self.epoll, stream, data, flags)?;
         }
-        let pair = [viewer, origin].map(|stream| Side { stream, unwritten: Vec::new() });
+        let pair = [viewer, origin].map(|stream| Side { stream, unwritten: Vec::new(), has_ended: false });
         match self.pairs.get_mut(index) {
             Some(slot) => *slot = Some(pair),
             None => self.pairs.push(Some(pair)),
@@ -125,7 +128,7 @@ impl Side {
                 Err(error) => return Err(error),
             };
             other.write(buffer.get(..read).unwrap_or_default())?;
-            if read < buffer.len() {
+            if read < buffer.len() && !self.has_ended {
                 // Where there is more, another event says so.
                 return Ok(());
             }
@@ -153,6 +156,27 @@ mod tests {
     use std::thread;
 
     use super::*;
+
+    #[test]
+    fn an_end_that_came_with_the_last_bytes_is_passed_on() {
+        let origin = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut viewer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let target = origin.local_addr().unwrap();
+        // All of it has arrived before the relay looks.
+        let answering = thread::spawn(move || origin.accept().unwrap().0.write_all(b"answer").unwrap());
+        let connected = TcpStream::connect(target).unwrap();
+        answering.join().unwrap();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut from = Side { stream: connected, unwritten: Vec::new(), has_ended: true };
+        let (to, _) = listener.accept().unwrap();
+        let mut to = Side { stream: to, unwritten: Vec::new(), has_ended: false };
+        assert!(from.relay_to(&mut to, &mut buffer).is_err());
+        drop(to);
+        let mut received = Vec::new();
+        viewer.read_to_end(&mut received).unwrap();
+        assert_eq!(received, b"answer");
+    }
 
     #[test]
     fn what_is_sent_arrives_on_the_other_side() {
