@@ -20,6 +20,7 @@ from harness.viewer import Http1Connection, Http2Connection, connect
 from harness.waiting import wait_until
 from test_access_log import AccessLog, metrics
 from test_grpc import CALL, GRPC, H2C, answering, said
+from test_http3 import request
 
 PROXY = "127.0.0.2"
 CONNECTIONS_MAX = 3
@@ -261,17 +262,11 @@ def test_streams_of_one_connection_name_the_same_viewer(named):
 def test_a_viewer_over_http3_is_named_as_the_handshake_has_proven_it_wherever_it_moves(behind, origins):
     script = NamedOrigin()
     viewer = named_viewer(behind, origins(script).port, HttpVersion="http3")
-    request = [
-        (b":method", b"GET"),
-        (b":scheme", b"https"),
-        (b":path", b"/"),
-        (b":authority", viewer.host.encode()),
-    ]
     with QuicViewer(behind.https, viewer.domain, behind.ca).connect() as quic:
         address = quic.sock.getsockname()
         for source in (None, "127.0.1.1", "127.0.1.2"):
             assert source is None or quic.move(source) != address
-            assert quic.outcome(quic.send_request(request)) == 200
+            assert quic.outcome(quic.send_request(request(viewer))) == 200
     # One connection for all three, which names where the viewer was at first.
     assert script.ends == [(address, behind.https)]
 

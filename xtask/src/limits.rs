@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::repository;
 
 /// Where the tables stand.
 const PAGE: &str = "docs/limits.md";
@@ -15,7 +17,7 @@ const CRATES: [&str; 5] = ["http1", "http2", "http3", "dns", "edge"];
 
 /// Writes the tables, or compares them.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = repository::root();
     let page = root.join(PAGE);
     let before = fs::read_to_string(&page).with_context(|| format!("cannot read {PAGE}"))?;
     let mut after = before.clone();
@@ -46,7 +48,7 @@ struct Limit {
     reason: String,
 }
 
-fn table(source: &PathBuf) -> Result<String> {
+fn table(source: &Path) -> Result<String> {
     let text = fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
     let mut table = String::from("| limit | value | reason |\n|---|---|---|\n");
     for limit in limits(&text).with_context(|| format!("in {}", source.display()))? {

@@ -5,6 +5,7 @@ mod bench;
 mod codegen;
 mod limits;
 mod optimize;
+mod repository;
 
 use clap::{Parser, Subcommand};
 

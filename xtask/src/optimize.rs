@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
 use crate::bench::Training;
+use crate::repository;
 
 /// How long each workload is.
 #[derive(Args)]
@@ -26,7 +27,7 @@ pub(crate) struct OptimizeFlags {
 pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     let toolchain = Toolchain::find()?;
     let training = Training::prepare()?;
-    let target = target_directory();
+    let target = repository::target_directory();
     let profiles = target.join("optimize/profiles");
     // Profiles of another day's code are of no use to this one's.
     if profiles.exists() {
@@ -35,7 +36,7 @@ pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     eprintln!("1 of 3: building a binary that watches itself");
     let watched = toolchain.build(&target.join("optimize/watched"), "-Cprofile-generate", &profiles)?;
     eprintln!("2 of 3: training it, {} seconds a workload", flags.seconds);
-    training.run(&watched, Duration::from_secs(flags.seconds))?;
+    training.run(watched, Duration::from_secs(flags.seconds))?;
     let profile = target.join("optimize/profile.profdata");
     toolchain.merge(&profiles, &profile)?;
     eprintln!("3 of 3: building the one that is optimised for what was seen");
@@ -45,12 +46,6 @@ pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     fs::copy(&built, &output).with_context(|| format!("cannot write {}", output.display()))?;
     println!("{}", output.display());
     Ok(())
-}
-
-/// Where cargo builds, and this too.
-fn target_directory() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The compiler and what reads the profiles of its programs: both of one version of LLVM.
@@ -74,12 +69,10 @@ impl Toolchain {
     fn build(&self, directory: &Path, flag: &str, file: &Path) -> Result<PathBuf> {
         let others = env::var("RUSTFLAGS").unwrap_or_default();
         let flags = format!("{others} {flag}={}", file.display());
-        let built = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        let built = repository::release_build()
             // The host is named, so that build scripts are not built with the flag, too.
-            .args(["build", "--release", "--locked", "--package", "mantlet", "--target", &self.host])
-            .arg("--target-dir")
+            .args(["--target", &self.host, "--target-dir"])
             .arg(directory)
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
             .env("RUSTFLAGS", flags.trim())
             .status()?;
         ensure!(built.success(), "the build with {flag} failed");

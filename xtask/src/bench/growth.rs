@@ -3,19 +3,15 @@
 //! Each size has a process of its own, and they take turns, so that what the machine does besides hits all sizes. The
 //! number of requests at once is the same whatever the size; each is for the next connection, or the next distribution.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-use super::Micros;
-use super::certificate::Certificate;
 use super::http::{Connection, get};
-use super::process::cpu_time;
 use super::proxy::{Api, MANTLET, NGINX, Proxies, Proxy};
+use super::{Micros, Setup, turn};
 
 /// Connections at once.
 const CONNECTIONS: [usize; 3] = [1, 100, 10_000];
@@ -45,15 +41,8 @@ pub(super) struct GrowthOf {
 }
 
 impl Growth {
-    pub(super) fn by_connections(
-        directory: &Path,
-        mantlet: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-        rounds: u32,
-    ) -> Result<Self> {
-        let start = || Proxies::start(directory, mantlet, certificate, origin);
-        let sets = CONNECTIONS.map(|size| start().map(|proxies| (size, proxies)));
+    pub(super) fn by_connections(setup: &Setup, rounds: u32) -> Result<Self> {
+        let sets = CONNECTIONS.map(|size| Proxies::start(setup).map(|proxies| (size, proxies)));
         let sets = sets.into_iter().collect::<Result<Vec<_>>>()?;
         let mut grown = Vec::new();
         // HAProxy wants two descriptors for each of them, which is more than most systems let a process have.
@@ -67,27 +56,21 @@ impl Growth {
         Ok(Self { of: "connections", sizes: CONNECTIONS.to_vec(), proxies: grown })
     }
 
-    pub(super) fn by_distributions(
-        directory: &Path,
-        mantlet: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-        rounds: u32,
-    ) -> Result<Self> {
-        let start = || Proxy::mantlet(directory, mantlet, certificate, origin, None);
+    pub(super) fn by_distributions(setup: &Setup, rounds: u32) -> Result<Self> {
         let started = DISTRIBUTIONS.map(|size| {
-            let (proxy, api) = start()?;
+            let (proxy, api) = Proxy::mantlet(setup, None)?;
             let mut requests = vec![get(&proxy.host)];
             requests.extend(create(&api, size)?);
             Ok((proxy, requests))
         });
-        let started = started.into_iter().collect::<Result<Vec<_>>>()?;
-        let subjects = started
+        let (proxies, requests): (Vec<_>, Vec<_>) = started.into_iter().collect::<Result<_>>()?;
+        let subjects = proxies
             .iter()
-            .map(|(proxy, requests)| Subject::new(proxy, ASKED_AT_ONCE, ASKED_AT_ONCE, requests.clone()));
+            .zip(requests)
+            .map(|(proxy, requests)| Subject::new(proxy, ASKED_AT_ONCE, ASKED_AT_ONCE, requests));
         let mut subjects = subjects.collect::<Result<Vec<_>>>()?;
-        let proxies = vec![GrowthOf { proxy: MANTLET, rounds: take_turns(&mut subjects, rounds)? }];
-        Ok(Self { of: "distributions", sizes: DISTRIBUTIONS.to_vec(), proxies })
+        let grown = vec![GrowthOf { proxy: MANTLET, rounds: take_turns(&mut subjects, rounds)? }];
+        Ok(Self { of: "distributions", sizes: DISTRIBUTIONS.to_vec(), proxies: grown })
     }
 }
 
@@ -154,14 +137,15 @@ impl<'p> Subject<'p> {
 
     /// Asks for a while, and returns what a request cost.
     fn turn(&mut self) -> Result<Micros> {
-        let (begun_at, before) = (Instant::now(), cpu_time(self.proxy.id())?);
-        let mut asked = 0;
-        // All of the connections at a time, so that all of them are asked equally often.
-        while begun_at.elapsed() < TURN {
-            self.ask_all()?;
-            asked += self.connections.len();
-        }
-        Micros::per_request(cpu_time(self.proxy.id())?.saturating_sub(before), asked.try_into()?)
+        turn(self.proxy, || {
+            let (begun_at, mut asked) = (Instant::now(), 0);
+            // All of the connections at a time, so that all of them are asked equally often.
+            while begun_at.elapsed() < TURN {
+                self.ask_all()?;
+                asked += self.connections.len();
+            }
+            Ok(asked.try_into()?)
+        })
     }
 
     fn ask_all(&mut self) -> Result<()> {

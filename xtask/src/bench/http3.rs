@@ -1,7 +1,6 @@
 //! What HTTP/3 costs beside HTTP/2, both of Mantlet's and asked by the same client: Debian has no other server of it.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,10 +8,10 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::certificate::Certificate;
-use super::process::cpu_time;
 use super::proxy::Proxy;
 use super::workload::Workload;
-use super::{BenchFlags, Micros};
+use super::{BenchFlags, Micros, Setup, turn};
+use crate::repository;
 
 /// What a request over HTTP/3 may cost at most, as a multiple of W4.
 pub(super) const BAR: f64 = 1.6;
@@ -29,15 +28,9 @@ pub(super) struct Http3Figures {
 }
 
 impl Http3Figures {
-    pub(super) fn measure(
-        directory: &Path,
-        mantlet: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-        flags: &BenchFlags,
-    ) -> Result<Self> {
-        let curl = Curl::find(certificate)?;
-        let (mut proxy, mut api) = Proxy::mantlet(directory, mantlet, certificate, origin, None)?;
+    pub(super) fn measure(setup: &Setup, flags: &BenchFlags) -> Result<Self> {
+        let curl = Curl::find()?;
+        let (mut proxy, mut api) = Proxy::mantlet(setup, None)?;
         let distribution = api.create_distribution("http3", "http2and3")?;
         api.wait_until_deployed(&distribution)?;
         proxy.host = distribution.domain_name;
@@ -45,8 +38,8 @@ impl Http3Figures {
         let mut measured = Self::default();
         for round in 0..=flags.rounds {
             let w4 = turn(&proxy, || Workload::Http2.load(&proxy, time))?;
-            let http2 = turn(&proxy, || curl.load(2, &proxy, time))?;
-            let http3 = turn(&proxy, || curl.load(3, &proxy, time))?;
+            let http2 = turn(&proxy, || curl.load(2, &proxy, &setup.certificate, time))?;
+            let http3 = turn(&proxy, || curl.load(3, &proxy, &setup.certificate, time))?;
             // In the first one pools fill and code becomes warm.
             if round > 0 {
                 measured.w4.push(w4);
@@ -58,39 +51,36 @@ impl Http3Figures {
     }
 }
 
-fn turn(proxy: &Proxy, load: impl FnOnce() -> Result<u64>) -> Result<Micros> {
-    let before = cpu_time(proxy.id())?;
-    let requests = load()?;
-    Micros::per_request(cpu_time(proxy.id())?.saturating_sub(before), requests)
-}
-
 /// curl with HTTP/3, which comes with the end-to-end tests' Python packages.
 pub(super) struct Curl {
     python: PathBuf,
     script: PathBuf,
-    /// Whom it believes.
-    certificate: PathBuf,
 }
 
 impl Curl {
-    pub(super) fn find(certificate: &Certificate) -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let python = root.join("tests/e2e/.venv/bin/python");
+    pub(super) fn find() -> Result<Self> {
+        let python = repository::root().join("tests/e2e/.venv/bin/python");
         ensure!(
             python.is_file(),
             "HTTP/3 is asked for by tests/e2e/.venv, which `scripts/test packages python` makes"
         );
-        Ok(Self { python, script: root.join("benches/curl_load.py"), certificate: certificate.chain.clone() })
+        Ok(Self { python, script: repository::root().join("benches/curl_load.py") })
     }
 
-    /// Puts as much load on a proxy as it can, and returns how many requests were answered.
-    pub(super) fn load(&self, version: u8, proxy: &Proxy, time: Duration) -> Result<u64> {
+    /// Puts as much load as it can on a proxy that shows this certificate, and returns how many requests were answered.
+    pub(super) fn load(
+        &self,
+        version: u8,
+        proxy: &Proxy,
+        certificate: &Certificate,
+        time: Duration,
+    ) -> Result<u64> {
         let done = Command::new(&self.python)
             .arg(&self.script)
             .args(["--http", &version.to_string(), "--address", &proxy.https.ip().to_string()])
             .args(["--url", &format!("https://{}:{}/small", proxy.host, proxy.https.port())])
             .args(["--seconds", &time.as_secs().to_string(), "--ca"])
-            .arg(&self.certificate)
+            .arg(&certificate.chain)
             .output()?;
         let (answered, said) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
         answered.trim().parse().with_context(|| format!("curl over HTTP/{version} failed: {said}"))

@@ -1,13 +1,11 @@
 //! What a connection costs in memory while it waits for its next request.
 
-use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use serde::Serialize;
 
-use super::certificate::Certificate;
+use super::Setup;
 use super::process::{cpu_time, open_descriptors, resident_kib, wait_for};
 use super::proxy::{Proxies, Proxy};
 use super::viewers::{Waiting, wrk};
@@ -36,18 +34,13 @@ pub(super) struct IdleOf {
 }
 
 impl Idle {
-    pub(super) fn measure(
-        directory: &Path,
-        mantlet: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-    ) -> Result<Self> {
+    pub(super) fn measure(setup: &Setup) -> Result<Self> {
         // New processes for each of both: memory that was used before would be used again.
-        let clear = Proxies::start(directory, mantlet, certificate, origin)?;
+        let clear = Proxies::start(setup)?;
         let in_clear = clear.plain().map(|proxy| kilobytes(proxy, &format!("http://{}/small", proxy.http)));
         let in_clear = in_clear.collect::<Result<Vec<_>>>()?;
         drop(clear);
-        let tls = Proxies::start(directory, mantlet, certificate, origin)?;
+        let tls = Proxies::start(setup)?;
         let mut proxies = Vec::new();
         for (proxy, http_kb) in tls.plain().zip(in_clear) {
             let tls_kb = kilobytes(proxy, &format!("https://{}/small", proxy.https))?;

@@ -18,12 +18,14 @@ mod training;
 mod viewers;
 mod workload;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use tempfile::TempDir;
 
 use self::certificate::Certificate;
 use self::growth::Growth;
@@ -91,6 +93,25 @@ impl Measurement {
     }
 }
 
+/// What every measurement is made with.
+struct Setup {
+    /// Where proxies have their files.
+    directory: TempDir,
+    /// Mantlet's.
+    binary: PathBuf,
+    certificate: Certificate,
+    origin: SocketAddr,
+}
+
+impl Setup {
+    /// The origin's threads run where this process does from here on.
+    fn new(binary: PathBuf) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let certificate = Certificate::create(directory.path())?;
+        Ok(Self { directory, binary, certificate, origin: origin::start()? })
+    }
+}
+
 /// Measures, and prints what came out.
 pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
     process::check_programs()?;
@@ -100,9 +121,7 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
     };
     // Threads and processes that begin from here on inherit it; the proxies are given the other one.
     pin_this_process()?;
-    let directory = tempfile::tempdir()?;
-    let certificate = Certificate::create(directory.path())?;
-    let origin = origin::start()?;
+    let setup = Setup::new(binary)?;
     let chosen = |measurement| flags.only.is_empty() || flags.only.contains(&measurement);
 
     let mut report = Report::default();
@@ -112,7 +131,7 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
         .filter_map(|measurement| measurement.workload())
         .collect();
     if !workloads.is_empty() {
-        let proxies = Proxies::start(directory.path(), &binary, &certificate, origin)?;
+        let proxies = Proxies::start(&setup)?;
         for workload in workloads {
             let measured = measure(workload, &proxies, flags)?;
             eprintln!("{}", measured.line());
@@ -120,18 +139,16 @@ pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
         }
     }
     if chosen(Measurement::Http3) {
-        report.http3 = Some(Http3Figures::measure(directory.path(), &binary, &certificate, origin, flags)?);
+        report.http3 = Some(Http3Figures::measure(&setup, flags)?);
     }
     if chosen(Measurement::Idle) {
-        report.idle = Some(Idle::measure(directory.path(), &binary, &certificate, origin)?);
+        report.idle = Some(Idle::measure(&setup)?);
     }
     if chosen(Measurement::Connections) {
-        let growth = Growth::by_connections(directory.path(), &binary, &certificate, origin, flags.rounds)?;
-        report.growth.push(growth);
+        report.growth.push(Growth::by_connections(&setup, flags.rounds)?);
     }
     if chosen(Measurement::Distributions) {
-        let growth = Growth::by_distributions(directory.path(), &binary, &certificate, origin, flags.rounds)?;
-        report.growth.push(growth);
+        report.growth.push(Growth::by_distributions(&setup, flags.rounds)?);
     }
     if let Some(file) = &flags.json {
         let text = serde_json::to_string_pretty(&report)?;
@@ -151,16 +168,16 @@ fn measure(workload: Workload, proxies: &Proxies, flags: &BenchFlags) -> Result<
         workload.load(proxy, Duration::from_secs(1))?;
     }
     for _ in 0..flags.rounds {
-        let round = taking_part.iter().map(|proxy| turn(workload, proxy, time)).collect::<Result<_>>()?;
-        report.rounds.push(round);
+        let turns = taking_part.iter().map(|proxy| turn(proxy, || workload.load(proxy, time)));
+        report.rounds.push(turns.collect::<Result<_>>()?);
     }
     Ok(report)
 }
 
-/// Microseconds of processor time per request.
-fn turn(workload: Workload, proxy: &Proxy, time: Duration) -> Result<Micros> {
+/// What each of the requests cost that `load` puts on a proxy, and counts.
+fn turn(proxy: &Proxy, load: impl FnOnce() -> Result<u64>) -> Result<Micros> {
     let before = cpu_time(proxy.id())?;
-    let requests = workload.load(proxy, time)?;
+    let requests = load()?;
     let spent = cpu_time(proxy.id())?.saturating_sub(before);
     Micros::per_request(spent, requests)
 }

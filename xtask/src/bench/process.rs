@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::repository;
+
 /// Origin and viewers.
 const CPU_OF_OTHERS: &str = "0";
 /// The proxy that is measured.
@@ -60,14 +62,9 @@ fn is_there(program: &str) -> bool {
 
 /// Makes the release build, and says where it is.
 pub(super) fn build_mantlet() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let built = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--locked", "--package", "mantlet"])
-        .current_dir(&root)
-        .status()?;
+    let built = repository::release_build().status()?;
     ensure!(built.success(), "the release build of mantlet failed");
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    Ok(target.join("release").join("mantlet"))
+    Ok(repository::target_directory().join("release/mantlet"))
 }
 
 /// Leaves the proxies' CPU to them.

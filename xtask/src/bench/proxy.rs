@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::certificate::{Certificate, SUFFIX};
+use super::Setup;
+use super::certificate::SUFFIX;
 use super::http::Connection;
 use super::process::{Process, wait_for};
 use super::workload::Workload;
@@ -47,12 +48,9 @@ impl Proxy {
     }
 
     /// One proxy that is not Mantlet.
-    fn peer(
-        name: &'static str,
-        directory: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-    ) -> Result<Self> {
+    fn peer(name: &'static str, setup: &Setup) -> Result<Self> {
+        let Setup { certificate, origin, .. } = setup;
+        let (directory, origin) = (setup.directory.path(), *origin);
         let (http, https) = (free_address()?, free_address()?);
         let pem = |path: &Path| path.display().to_string();
         let (configuration, arguments) = if name == NGINX {
@@ -76,13 +74,8 @@ impl Proxy {
     }
 
     /// Mantlet as `mantlet run`, with a real distribution; all its checks are on.
-    pub(super) fn mantlet(
-        directory: &Path,
-        binary: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-        access_log: Option<&Path>,
-    ) -> Result<(Self, Api)> {
+    pub(super) fn mantlet(setup: &Setup, access_log: Option<&Path>) -> Result<(Self, Api)> {
+        let Setup { directory, binary, certificate, origin } = setup;
         let data_dir = tempfile::tempdir_in(directory)?.keep();
         let quotas = data_dir.join("quotas.json");
         std::fs::write(&quotas, r#"{"distributions": 200000}"#)?;
@@ -114,7 +107,7 @@ impl Proxy {
             Ok(endpoints.get(name).and_then(Value::as_str).context("an endpoint is missing")?.parse()?)
         };
         let (http, https) = (address("http")?, address("https")?);
-        let mut api = Api { address: address("api")?, connection: None, origin };
+        let mut api = Api { address: address("api")?, connection: None, origin: *origin };
         let distribution = api.create_distribution("bench", "http2")?;
         api.wait_until_deployed(&distribution)?;
         Ok((Self { name: MANTLET, http, https, host: distribution.domain_name, process }, api))
@@ -122,11 +115,12 @@ impl Proxy {
 }
 
 /// Starts [`relay`](super::relay), which has no name to serve and knows no TLS.
-fn relay(directory: &Path, origin: SocketAddr) -> Result<Proxy> {
+fn relay(setup: &Setup) -> Result<Proxy> {
     let http = free_address()?;
     let arguments =
-        ["relay", "--listen", &http.to_string(), "--origin", &origin.to_string()].map(str::to_owned);
-    let process = Process::start(&std::env::current_exe()?, &arguments, &directory.join("relay.log"))?;
+        ["relay", "--listen", &http.to_string(), "--origin", &setup.origin.to_string()].map(str::to_owned);
+    let log = setup.directory.path().join("relay.log");
+    let process = Process::start(&std::env::current_exe()?, &arguments, &log)?;
     process.wait_until_it_serves(|| TcpStream::connect(http).ok())?;
     Ok(Proxy { name: RELAY, http, https: http, host: format!("a.{SUFFIX}"), process })
 }
@@ -137,18 +131,13 @@ pub(super) struct Proxies {
 }
 
 impl Proxies {
-    pub(super) fn start(
-        directory: &Path,
-        mantlet: &Path,
-        certificate: &Certificate,
-        origin: SocketAddr,
-    ) -> Result<Self> {
-        let (mantlet, _) = Proxy::mantlet(directory, mantlet, certificate, origin, None)?;
+    pub(super) fn start(setup: &Setup) -> Result<Self> {
+        let (mantlet, _) = Proxy::mantlet(setup, None)?;
         let mut all = vec![mantlet];
         for name in [NGINX, HAPROXY, HAPROXY_LARGE_BUFFERS] {
-            all.push(Proxy::peer(name, directory, certificate, origin)?);
+            all.push(Proxy::peer(name, setup)?);
         }
-        all.push(relay(directory, origin)?);
+        all.push(relay(setup)?);
         Ok(Self { all })
     }
 

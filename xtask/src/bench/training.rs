@@ -1,17 +1,15 @@
 //! What a binary does while it is watched, so that it can be optimised for it.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use tempfile::TempDir;
+use clap::ValueEnum;
 
-use super::certificate::Certificate;
 use super::http3::Curl;
 use super::proxy::Proxy;
 use super::viewers::wrk;
-use super::workload::Workload;
-use super::{origin, process};
+use super::{Measurement, Setup, process};
 
 /// What a browser's script says with a request for an API, beyond what every client says.
 const BROWSER_FIELDS: [(&str, &str); 11] = [
@@ -30,8 +28,6 @@ const BROWSER_FIELDS: [(&str, &str); 11] = [
 
 /// All workloads, one after the other.
 pub(crate) struct Training {
-    directory: TempDir,
-    certificate: Certificate,
     curl: Curl,
 }
 
@@ -39,20 +35,19 @@ impl Training {
     /// Finds what is needed, and says what is not there.
     pub(crate) fn prepare() -> Result<Self> {
         process::check_programs()?;
-        let directory = tempfile::tempdir()?;
-        let certificate = Certificate::create(directory.path())?;
-        Ok(Self { curl: Curl::find(&certificate)?, directory, certificate })
+        Ok(Self { curl: Curl::find()? })
     }
 
     /// Trains the binary, which ends in peace.
-    pub(crate) fn run(&self, binary: &Path, time: Duration) -> Result<()> {
-        let log = self.directory.path().join("access.log");
-        let (mut proxy, mut api) =
-            Proxy::mantlet(self.directory.path(), binary, &self.certificate, origin::start()?, Some(&log))?;
+    pub(crate) fn run(&self, binary: PathBuf, time: Duration) -> Result<()> {
+        let setup = Setup::new(binary)?;
+        let log = setup.directory.path().join("access.log");
+        let (mut proxy, mut api) = Proxy::mantlet(&setup, Some(&log))?;
         let with_http3 = api.create_distribution("training", "http2and3")?;
         api.wait_until_deployed(&with_http3)?;
         proxy.host = with_http3.domain_name;
-        for workload in Workload::ALL {
+        let measurements = Measurement::value_variants().iter();
+        for workload in measurements.filter_map(|measurement| measurement.workload()) {
             eprintln!("  {}", workload.description());
             workload.load(&proxy, time)?;
         }
@@ -62,7 +57,7 @@ impl Training {
         }
         for version in [2, 3] {
             eprintln!("  curl over HTTP/{version}");
-            self.curl.load(version, &proxy, time)?;
+            self.curl.load(version, &proxy, &setup.certificate, time)?;
         }
         proxy.stop()
     }

@@ -29,16 +29,6 @@ const HTTP2_CONNECTIONS: u32 = 8;
 const HTTP2_STREAMS: u32 = 10;
 
 impl Workload {
-    pub(super) const ALL: [Self; 7] = [
-        Self::SmallGet,
-        Self::LargeGet,
-        Self::NewConnections,
-        Self::Http2,
-        Self::SmallGetOverTls,
-        Self::Handshakes,
-        Self::Upload,
-    ];
-
     /// Its short name, as the issue tracker and the command line have it.
     pub(super) fn name(self) -> &'static str {
         match self {

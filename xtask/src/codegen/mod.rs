@@ -7,11 +7,12 @@ mod render;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::repository;
 use model::Model;
 use render::Files;
 
@@ -21,9 +22,9 @@ const SERVICES: [(&str, &str); 3] =
 
 /// Regenerates everything; with `check`, compares instead of writing.
 pub(crate) fn run(check: bool) -> Result<()> {
-    let root = repository_root()?;
+    let root = repository::root();
     let target = root.join("crates/aws-api/src/generated");
-    let botocore = botocore::find(&root)?;
+    let botocore = botocore::find(root)?;
 
     let mut files = Files::new();
     files.insert("mod.rs".into(), render::index(&SERVICES.map(|(module, _)| module)));
@@ -34,13 +35,8 @@ pub(crate) fn run(check: bool) -> Result<()> {
             files.insert(format!("{module}/{name}"), source);
         }
     }
-    let files = format_files(&root, &files)?;
+    let files = format_files(root, &files)?;
     if check { compare(&target, &files) } else { write(&target, &files) }
-}
-
-fn repository_root() -> Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the repository")?;
-    Ok(root.to_path_buf())
 }
 
 /// Runs rustfmt over all files at once, in a directory of its own.

@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 
 use edge_config::{
     AliasName, Bundle, CacheBehavior, CachePolicy, CachePolicySource, Certificate, Change, Distribution,
-    ErrorPages, HostName, IpAddressType, MethodSet, Origin, OriginAddress, OriginProtocolPolicy, ResourceId,
-    ResourceKind, Revision, SealedPrivateKey, ViewerProtocolPolicy, link,
+    HostName, ResourceId, ResourceKind, Revision, SealedPrivateKey, link,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::client::Resumption;
@@ -14,6 +13,7 @@ use rustls::crypto::aws_lc_rs::{cipher_suite, kx_group};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, ClientConfig, RootCertStore, SupportedCipherSuite, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
+use testkit::{all_viewer_cache_behavior, distribution, http_origin};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsConnector;
@@ -69,46 +69,18 @@ fn certificates() -> Certificates {
 }
 
 fn change(id: &str, minimum_protocol_version: MinimumProtocolVersion, http2: bool, enabled: bool) -> Change {
+    let origin = http_origin(SocketAddr::from(([127, 0, 0, 1], 3500)));
+    let cache_behavior = CacheBehavior {
+        cache_policy: CachePolicySource::Inline(CachePolicy::default()),
+        origin_request_policy: None,
+        ..all_viewer_cache_behavior(&origin)
+    };
     let distribution = Distribution {
-        domain_name: HostName::parse(&format!("{id}.{SUFFIX}")).unwrap(),
-        aliases: Vec::new(),
         enabled,
         http2,
-        http3: false,
         minimum_protocol_version,
-        certificate: None,
-        geo_restriction: None,
-        origins: vec![Origin {
-            id: "api".into(),
-            address: OriginAddress::Name(HostName::parse("localhost").unwrap()),
-            ip_address_type: IpAddressType::Ipv4,
-            http_port: 3500,
-            https_port: 443,
-            protocol_policy: OriginProtocolPolicy::HttpOnly,
-            path: String::new(),
-            custom_headers: Vec::new(),
-            connection_attempts: 3,
-            connection_timeout_seconds: 10,
-            read_timeout_seconds: 30,
-            keepalive_timeout_seconds: 5,
-            response_completion_timeout_seconds: None,
-        }],
-        origin_groups: Vec::new(),
-        cache_behaviors: vec![CacheBehavior {
-            path_pattern: None,
-            target_origin_id: "api".into(),
-            viewer_protocol_policy: ViewerProtocolPolicy::AllowAll,
-            allowed_methods: MethodSet::ALL,
-            caches_options: false,
-            cache_policy: CachePolicySource::Inline(CachePolicy::default()),
-            origin_request_policy: None,
-            response_headers_policy: None,
-            grpc: None,
-        }],
-        default_root_object: None,
-        error_pages: ErrorPages::default(),
-        max_body_bytes: None,
-        sends_proxy_protocol: false,
+        cache_behaviors: vec![cache_behavior],
+        ..distribution(&format!("{id}.{SUFFIX}"), origin)
     };
     Change {
         resource: ResourceId::new(ResourceKind::Distribution, id),
