@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::bench::Training;
+use crate::bench::{prepare_training, train};
 use crate::repository;
 
 /// How long each workload is.
@@ -26,7 +26,7 @@ pub(crate) struct OptimizeFlags {
 /// Makes `target/optimized/mantlet`.
 pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    let training = Training::prepare()?;
+    prepare_training()?;
     let target = repository::target_directory();
     let profiles = target.join("optimize/profiles");
     // Profiles of another day's code are of no use to this one's.
@@ -36,7 +36,7 @@ pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     eprintln!("1 of 3: building a binary that watches itself");
     let watched = toolchain.build(&target.join("optimize/watched"), "-Cprofile-generate", &profiles)?;
     eprintln!("2 of 3: training it, {} seconds a workload", flags.seconds);
-    training.run(watched, Duration::from_secs(flags.seconds))?;
+    train(watched, Duration::from_secs(flags.seconds))?;
     let profile = target.join("optimize/profile.profdata");
     toolchain.merge(&profiles, &profile)?;
     eprintln!("3 of 3: building the one that is optimised for what was seen");

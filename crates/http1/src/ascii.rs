@@ -14,6 +14,8 @@ pub(crate) const PATH: u8 = 1 << 1;
 pub(crate) const QUERY: u8 = 1 << 2;
 /// `_` alone, which some origins read as a hyphen.
 pub(crate) const UNDERSCORE: u8 = 1 << 3;
+/// What the names of hosts consist of: letters, digits, `-`, `_` and `.`.
+pub(crate) const HOST_NAME: u8 = 1 << 4;
 
 /// A one in each byte.
 const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -45,22 +47,23 @@ const fn classes_of(byte: u8) -> u8 {
     if byte == b'_' {
         classes |= UNDERSCORE;
     }
+    if alphanumeric || matches!(byte, b'-' | b'_' | b'.') {
+        classes |= HOST_NAME;
+    }
     classes
 }
 
 /// Whether every byte is of `class`. True of the empty slice.
 pub(crate) fn all(class: u8, bytes: &[u8]) -> bool {
-    bytes.iter().fold(class, |common, &byte| common & CLASSES[usize::from(byte)]) == class
+    let common = |common, byte: &u8| common & CLASSES[usize::from(*byte)];
+    let (words, tail) = bytes.as_chunks::<8>();
+    let in_words = words.iter().fold(class, |so_far, word| word.iter().fold(so_far, common));
+    tail.iter().fold(in_words, common) == class
 }
 
 /// Whether `bytes` is a token (RFC 9110 §5.6.2).
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(TOKEN, bytes)
-}
-
-/// Whether every byte is a letter, a digit or one of `-`, `_` and `.`, as in a host's name.
-pub(crate) fn are_all_of_host_name(bytes: &[u8]) -> bool {
-    are_all(|byte| is_usual_in_names(byte) | (byte == b'_') | (byte == b'.'), bytes)
 }
 
 /// Whether `byte` stands beside itself anywhere.
@@ -111,26 +114,6 @@ fn block_at(bytes: &[u8], at: usize) -> Option<&[u8; BLOCK_BYTES]> {
     bytes.get(at..).and_then(<[u8]>::first_chunk)
 }
 
-/// Whether `is` holds of every byte. Short and odd ends cost no loop of their own: the last bytes are looked at once
-/// more.
-fn are_all(is: impl Fn(u8) -> bool + Copy, bytes: &[u8]) -> bool {
-    if let Some(last) = bytes.last_chunk::<BLOCK_BYTES>() {
-        let (blocks, _) = bytes.as_chunks::<BLOCK_BYTES>();
-        return blocks
-            .iter()
-            .fold(are_all_in_block(is, last), |so_far, block| so_far & are_all_in_block(is, block));
-    }
-    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        (Some(first), Some(last)) => are_all_in_block(is, first) & are_all_in_block(is, last),
-        _ => bytes.iter().all(|&byte| is(byte)),
-    }
-}
-
-#[inline]
-fn are_all_in_block<const BYTES: usize>(is: impl Fn(u8) -> bool, block: &[u8; BYTES]) -> bool {
-    block.iter().fold(true, |so_far, &byte| so_far & is(byte))
-}
-
 /// Where in a block the first byte is of which `is` holds; its length if there is none.
 #[inline]
 fn first_in_block(is: impl Fn(u8) -> bool, block: &[u8; BLOCK_BYTES]) -> usize {
@@ -146,14 +129,25 @@ fn first_in_block(is: impl Fn(u8) -> bool, block: &[u8; BLOCK_BYTES]) -> usize {
 ///
 /// Eight bytes at a time: every field of every message is looked up by its name.
 pub(crate) fn is_in_any_case(name: &[u8], lower: &[u8]) -> bool {
+    if name.len() != lower.len() {
+        return false;
+    }
     let (Some(name_end), Some(lower_end)) = (name.last_chunk(), lower.last_chunk()) else {
-        return name.eq_ignore_ascii_case(lower);
+        return match (short_word(name), short_word(lower)) {
+            (Some(name), Some(lower)) => is_word_in_any_case(name, lower),
+            _ => name.eq_ignore_ascii_case(lower),
+        };
     };
     let (name_words, _) = name.as_chunks();
     let (lower_words, _) = lower.as_chunks();
-    name.len() == lower.len()
-        && is_word_in_any_case(*name_end, *lower_end)
+    is_word_in_any_case(*name_end, *lower_end)
         && name_words.iter().zip(lower_words).all(|(name, lower)| is_word_in_any_case(*name, *lower))
+}
+
+/// Four to eight bytes in the place of eight: the first four and the last four.
+fn short_word(bytes: &[u8]) -> Option<[u8; 8]> {
+    let (first, last) = (u32::from_le_bytes(*bytes.first_chunk()?), u32::from_le_bytes(*bytes.last_chunk()?));
+    Some((u64::from(last) << 32 | u64::from(first)).to_le_bytes())
 }
 
 /// The bit of a letter's case turns control characters into digits and hyphens, too: they are told by having neither
@@ -171,25 +165,38 @@ fn is_word_in_any_case(name: [u8; 8], lower: [u8; 8]) -> bool {
 /// hold nothing but HTAB, SP, VCHAR and obs-text (RFC 9110 §5.5).
 pub(crate) fn first_control(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
-    while let Some((word, _)) = bytes.get(at..).and_then(<[u8]>::split_first_chunk::<8>) {
-        let marks = control_marks(u64::from_le_bytes(*word));
-        if marks == 0 {
-            at += 8;
-            continue;
+    loop {
+        at += first_control_or_tab(bytes.get(at..)?);
+        if *bytes.get(at)? != b'\t' {
+            return Some(at);
         }
-        at += marks.trailing_zeros() as usize / 8;
-        match bytes.get(at) {
-            Some(b'\t') => at += 1,
-            _ => return Some(at),
+        at += 1;
+    }
+}
+
+/// The position of the first control character; the length if there is none.
+fn first_control_or_tab(bytes: &[u8]) -> usize {
+    let (words, tail) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let marks = control_marks(u64::from_le_bytes(*word));
+        if marks != 0 {
+            return index * 8 + marks.trailing_zeros() as usize / 8;
         }
     }
-    let tail = bytes.get(at..)?;
-    tail.iter().position(|&byte| is_control(byte)).map(|offset| at + offset)
+    let in_tail = tail.iter().position(|&byte| is_control(byte) | (byte == b'\t'));
+    bytes.len() - tail.len() + in_tail.unwrap_or(tail.len())
 }
 
 /// Whether there is no control character other than HTAB.
 pub(crate) fn is_free_of_controls(bytes: &[u8]) -> bool {
-    are_all(|byte| !is_control(byte), bytes)
+    let is_free = |bytes: &[u8]| !bytes.iter().any(|&byte| is_control(byte));
+    let Some(last) = bytes.last_chunk::<8>() else { return is_free(bytes) };
+    let (words, _) = bytes.as_chunks::<8>();
+    // Short and odd ends cost no loop of their own: the last bytes are looked at once more.
+    let last = control_marks(u64::from_le_bytes(*last));
+    let marks = words.iter().fold(last, |marks, word| marks | control_marks(u64::from_le_bytes(*word)));
+    // HTAB is marked too.
+    marks == 0 || is_free(bytes)
 }
 
 /// The top bits of those of eight bytes that are below 0x20 or equal to 0x7f. HTAB is marked too: the caller looks
@@ -278,9 +285,9 @@ mod tests {
                 for at in 0..length {
                     let mut bytes = vec![b'a'; length];
                     bytes[at] = byte;
-                    assert_eq!(is_token(&bytes), all(TOKEN, &bytes), "{bytes:?}");
+                    assert_eq!(is_token(&bytes), bytes.iter().all(|&byte| is_token(&[byte])), "{bytes:?}");
                     let is_of_host_name = byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-                    assert_eq!(are_all_of_host_name(&bytes), is_of_host_name, "{bytes:?}");
+                    assert_eq!(all(HOST_NAME, &bytes), is_of_host_name, "{bytes:?}");
                     let len = bytes.iter().position(|&byte| CLASSES[usize::from(byte)] & TOKEN == 0);
                     let (prefix_len, classes) = token_prefix(&bytes);
                     assert_eq!(prefix_len, len.unwrap_or(length), "{bytes:?}");
@@ -301,10 +308,10 @@ mod tests {
                 name[at] = byte;
                 let expected = name.eq_ignore_ascii_case(lower);
                 assert_eq!(is_in_any_case(&name, lower), expected, "{byte:#x} at {at}");
-                assert_eq!(
-                    is_in_any_case(&name[16..], &lower[16..]),
-                    name[16..].eq_ignore_ascii_case(&lower[16..])
-                );
+                for from in 0..lower.len() {
+                    let (name, lower) = (&name[from..], &lower[from..]);
+                    assert_eq!(is_in_any_case(name, lower), name.eq_ignore_ascii_case(lower), "{name:?}");
+                }
             }
         }
     }
@@ -312,6 +319,7 @@ mod tests {
     #[test]
     fn tabs_hide_nothing_behind_them() {
         let bytes = b"\ta\t\tb\t\t\t\t\t\t\t\t\t\t\x7f";
+        assert_eq!(first_control(&[b'\t'; 10_000], 3), None);
         assert_eq!(first_control(bytes, 0), Some(bytes.len() - 1));
         assert!(!is_free_of_controls(bytes));
         assert!(is_free_of_controls(&bytes[..bytes.len() - 1]));

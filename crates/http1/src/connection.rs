@@ -1,6 +1,6 @@
 //! The `Connection` field: what it says about the connection, and which fields it claims for this hop.
 
-use crate::ascii;
+use crate::ascii::{self, is_in_any_case};
 use crate::field::{FieldError, Fields, is_framing, names_equal_folding_underscore};
 use crate::known_field::KnownField;
 
@@ -39,11 +39,11 @@ impl ConnectionOptions {
 
     /// Reads an option with a meaning of its own; tells whether it is one.
     fn read_own(&mut self, option: &[u8]) -> bool {
-        let found = if option.eq_ignore_ascii_case(b"keep-alive") {
+        let found = if is_in_any_case(option, b"keep-alive") {
             &mut self.keep_alive
-        } else if option.eq_ignore_ascii_case(b"close") {
+        } else if is_in_any_case(option, b"close") {
             &mut self.close
-        } else if option.eq_ignore_ascii_case(b"upgrade") {
+        } else if is_in_any_case(option, b"upgrade") {
             &mut self.upgrade
         } else {
             return false;

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use crate::ascii;
+use crate::ascii::{self, HOST_NAME};
 use crate::limits::{HOST_LABEL_BYTES_MAX, HOST_NAME_BYTES_MAX};
 
 /// A valid `uri-host [ ":" port ]` (RFC 9110 §7.2), as it was written.
@@ -77,7 +77,7 @@ fn is_host_name(name: &[u8]) -> bool {
     if let [b'[', address @ .., b']'] = name {
         return parses_as::<Ipv6Addr>(address);
     }
-    ascii::are_all_of_host_name(name) && (is_plain_name(name) || has_valid_labels(name))
+    ascii::all(HOST_NAME, name) && (is_plain_name(name) || has_valid_labels(name))
 }
 
 /// Whether it is easily seen that the labels are valid, as it is of nearly all names: together no longer than one may

@@ -1,4 +1,5 @@
-//! What HTTP/3 costs beside HTTP/2, both of Mantlet's and asked by the same client: Debian has no other server of it.
+//! What HTTP/3 costs beside HTTP/2, both of Mantlet's, since Debian has no other server of it: each asked by the load
+//! generator that is made for it, and both by curl, the one client here that speaks both.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +11,7 @@ use serde::Serialize;
 use super::certificate::Certificate;
 use super::proxy::Proxy;
 use super::workload::Workload;
-use super::{BenchFlags, Micros, Setup, turn};
+use super::{BenchFlags, Micros, Setup, http3_viewers, turn};
 use crate::repository;
 
 /// What a request over HTTP/3 may cost at most, as a multiple of W4.
@@ -21,10 +22,12 @@ pub(super) const BAR: f64 = 1.6;
 pub(super) struct Http3Figures {
     /// HTTP/2 as W4 has it, by h2load.
     pub(super) w4: Vec<Micros>,
-    /// HTTP/2 by curl.
-    pub(super) http2: Vec<Micros>,
-    /// HTTP/3 by curl.
+    /// HTTP/3 by a load generator that is as quick.
     pub(super) http3: Vec<Micros>,
+    /// HTTP/2 by curl.
+    pub(super) http2_by_curl: Vec<Micros>,
+    /// HTTP/3 by curl.
+    pub(super) http3_by_curl: Vec<Micros>,
 }
 
 impl Http3Figures {
@@ -38,13 +41,15 @@ impl Http3Figures {
         let mut measured = Self::default();
         for round in 0..=flags.rounds {
             let w4 = turn(&proxy, || Workload::Http2.load(&proxy, time))?;
-            let http2 = turn(&proxy, || curl.load(2, &proxy, &setup.certificate, time))?;
-            let http3 = turn(&proxy, || curl.load(3, &proxy, &setup.certificate, time))?;
+            let http3 = turn(&proxy, || http3_viewers::load(&proxy, &setup.certificate, time))?;
+            let http2_by_curl = turn(&proxy, || curl.load(2, &proxy, &setup.certificate, time))?;
+            let http3_by_curl = turn(&proxy, || curl.load(3, &proxy, &setup.certificate, time))?;
             // In the first one pools fill and code becomes warm.
             if round > 0 {
                 measured.w4.push(w4);
-                measured.http2.push(http2);
                 measured.http3.push(http3);
+                measured.http2_by_curl.push(http2_by_curl);
+                measured.http3_by_curl.push(http3_by_curl);
             }
         }
         Ok(measured)
@@ -52,13 +57,13 @@ impl Http3Figures {
 }
 
 /// curl with HTTP/3, which comes with the end-to-end tests' Python packages.
-pub(super) struct Curl {
+struct Curl {
     python: PathBuf,
     script: PathBuf,
 }
 
 impl Curl {
-    pub(super) fn find() -> Result<Self> {
+    fn find() -> Result<Self> {
         let python = repository::root().join("tests/e2e/.venv/bin/python");
         ensure!(
             python.is_file(),
@@ -68,13 +73,7 @@ impl Curl {
     }
 
     /// Puts as much load as it can on a proxy that shows this certificate, and returns how many requests were answered.
-    pub(super) fn load(
-        &self,
-        version: u8,
-        proxy: &Proxy,
-        certificate: &Certificate,
-        time: Duration,
-    ) -> Result<u64> {
+    fn load(&self, version: u8, proxy: &Proxy, certificate: &Certificate, time: Duration) -> Result<u64> {
         let done = Command::new(&self.python)
             .arg(&self.script)
             .args(["--http", &version.to_string(), "--address", &proxy.https.ip().to_string()])

@@ -8,6 +8,7 @@ mod certificate;
 mod growth;
 mod http;
 mod http3;
+mod http3_viewers;
 mod idle;
 mod origin;
 mod process;
@@ -35,7 +36,7 @@ use self::process::{cpu_time, pin_this_process};
 use self::proxy::{Proxies, Proxy};
 pub(crate) use self::relay::{RelayFlags, run as run_relay};
 use self::report::{Report, WorkloadReport};
-pub(crate) use self::training::Training;
+pub(crate) use self::training::{prepare_training, train};
 use self::workload::Workload;
 
 /// What to measure, and how long.

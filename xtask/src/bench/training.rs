@@ -6,10 +6,9 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use super::http3::Curl;
 use super::proxy::Proxy;
 use super::viewers::wrk;
-use super::{Measurement, Setup, process};
+use super::{Measurement, Setup, http3_viewers, process};
 
 /// What a browser's script says with a request for an API, beyond what every client says.
 const BROWSER_FIELDS: [(&str, &str); 11] = [
@@ -26,41 +25,31 @@ const BROWSER_FIELDS: [(&str, &str); 11] = [
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
 ];
 
-/// All workloads, one after the other.
-pub(crate) struct Training {
-    curl: Curl,
+/// Finds what training needs, and says what is not there.
+pub(crate) fn prepare_training() -> Result<()> {
+    process::check_programs()
 }
 
-impl Training {
-    /// Finds what is needed, and says what is not there.
-    pub(crate) fn prepare() -> Result<Self> {
-        process::check_programs()?;
-        Ok(Self { curl: Curl::find()? })
+/// Trains the binary by all workloads, one after the other; it ends in peace.
+pub(crate) fn train(binary: PathBuf, time: Duration) -> Result<()> {
+    let setup = Setup::new(binary)?;
+    let log = setup.directory.path().join("access.log");
+    let (mut proxy, mut api) = Proxy::mantlet(&setup, Some(&log))?;
+    let with_http3 = api.create_distribution("training", "http2and3")?;
+    api.wait_until_deployed(&with_http3)?;
+    proxy.host = with_http3.domain_name;
+    let measurements = Measurement::value_variants().iter();
+    for workload in measurements.filter_map(|measurement| measurement.workload()) {
+        eprintln!("  {}", workload.description());
+        workload.load(&proxy, time)?;
     }
-
-    /// Trains the binary, which ends in peace.
-    pub(crate) fn run(&self, binary: PathBuf, time: Duration) -> Result<()> {
-        let setup = Setup::new(binary)?;
-        let log = setup.directory.path().join("access.log");
-        let (mut proxy, mut api) = Proxy::mantlet(&setup, Some(&log))?;
-        let with_http3 = api.create_distribution("training", "http2and3")?;
-        api.wait_until_deployed(&with_http3)?;
-        proxy.host = with_http3.domain_name;
-        let measurements = Measurement::value_variants().iter();
-        for workload in measurements.filter_map(|measurement| measurement.workload()) {
-            eprintln!("  {}", workload.description());
-            workload.load(&proxy, time)?;
-        }
-        eprintln!("  a browser's requests, in clear and over TLS");
-        for origin in [format!("http://{}", proxy.http), format!("https://{}", proxy.https)] {
-            wrk(&format!("{origin}/small?page=2&sort=date"), &proxy.host, 16, time, &browser_script())?;
-        }
-        for version in [2, 3] {
-            eprintln!("  curl over HTTP/{version}");
-            self.curl.load(version, &proxy, &setup.certificate, time)?;
-        }
-        proxy.stop()
+    eprintln!("  a browser's requests, in clear and over TLS");
+    for origin in [format!("http://{}", proxy.http), format!("https://{}", proxy.https)] {
+        wrk(&format!("{origin}/small?page=2&sort=date"), &proxy.host, 16, time, &browser_script())?;
     }
+    eprintln!("  GET 300 B, HTTP/3");
+    http3_viewers::load(&proxy, &setup.certificate, time)?;
+    proxy.stop()
 }
 
 fn browser_script() -> String {

@@ -25,6 +25,7 @@ use crate::limits::ORIGIN_KEEP_ALIVE_MARGIN;
 use crate::pipeline::ViewerSide;
 use crate::thread::Thread;
 use crate::transcript::Transcript;
+use crate::turn;
 use crate::viewer::{RequestBody, ResponseWriter, ViewerRequest};
 
 /// What is asked of an origin.
@@ -253,7 +254,7 @@ impl<'r> OriginExchange<'_, 'r> {
         may_be_idle_one: bool,
         completes_by: Option<Instant>,
         transcript: &mut Transcript<'_>,
-    ) -> Result<OriginConnection, Failure> {
+    ) -> Result<Box<OriginConnection>, Failure> {
         let origins = &self.thread.origins;
         if may_be_idle_one && let Some(idle) = origins.take_idle(endpoint) {
             return Ok(idle);
@@ -269,7 +270,7 @@ impl<'r> OriginExchange<'_, 'r> {
             },
         };
         transcript.connected(begun_at.elapsed());
-        opened.map_err(|failure| {
+        opened.map(Box::new).map_err(|failure| {
             self.thread.metrics.origin_error(failure.kind());
             failure.into()
         })
@@ -301,7 +302,7 @@ impl<'r> OriginExchange<'_, 'r> {
     }
 
     /// Keeps a connection that can be used again, as long as both sides want it.
-    fn keep(&self, connection: OriginConnection, ended: Ended) {
+    fn keep(&self, connection: Box<OriginConnection>, ended: Ended) {
         if !ended.is_reusable {
             return;
         }
@@ -311,7 +312,7 @@ impl<'r> OriginExchange<'_, 'r> {
             .map_or(ours, |seconds| Duration::from_secs(seconds).saturating_sub(ORIGIN_KEEP_ALIVE_MARGIN));
         let usable_for = ours.min(theirs);
         if !usable_for.is_zero() {
-            self.thread.origins.keep(connection, Instant::now() + usable_for);
+            self.thread.origins.keep(connection, turn::now() + usable_for);
         }
     }
 }

@@ -41,7 +41,8 @@ struct Inner {
 }
 
 struct Idle {
-    connection: OriginConnection,
+    /// Boxed, since it moves from hand to hand with each request.
+    connection: Box<OriginConnection>,
     usable_until: Instant,
     /// In which turn of the thread it came here; those of a pool are in this order.
     kept_in: u64,
@@ -76,18 +77,18 @@ impl Origins {
     }
 
     /// An idle connection that can still be used.
-    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<OriginConnection> {
+    pub(super) fn take_idle(&self, endpoint: &Endpoint) -> Option<Box<OriginConnection>> {
         let mut pools = self.inner.idle.borrow_mut();
         let pool = pools.get_mut(endpoint)?;
-        let now = Instant::now();
-        let turn = turn::current();
+        let (turn, now) = (turn::current(), turn::now());
         while let Some(mut idle) = take_best(pool, turn) {
             self.inner.leaves(endpoint);
             let is_at_origin = self.inner.connector.still_leads_to_origin(&mut idle.connection.place, now);
             if is_at_origin && idle.usable_until > now && idle.is_as_it_was_left(turn) {
                 self.inner.metrics.origin_connection_reused();
-                let opening = Opening::default();
-                return Some(OriginConnection { is_reused: true, opening, ..idle.connection });
+                idle.connection.is_reused = true;
+                idle.connection.opening = Opening::default();
+                return Some(idle.connection);
             }
         }
         None
@@ -124,7 +125,7 @@ impl Origins {
     }
 
     /// Keeps a connection whose exchange has ended exactly.
-    pub(super) fn keep(&self, connection: OriginConnection, usable_until: Instant) {
+    pub(super) fn keep(&self, connection: Box<OriginConnection>, usable_until: Instant) {
         let mut pools = self.inner.idle.borrow_mut();
         let pool = match pools.get_mut(&connection.endpoint) {
             Some(pool) => pool,
@@ -201,7 +202,7 @@ mod tests {
     }
 
     /// A connection and its other end.
-    async fn connection() -> (OriginConnection, std::net::TcpStream) {
+    async fn connection() -> (Box<OriginConnection>, std::net::TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let transport = Transport::clear(TcpStream::connect(address).await.unwrap());
@@ -217,7 +218,7 @@ mod tests {
         });
         let opening = Opening::default();
         let connection = OriginConnection { transport, endpoint, is_reused: false, opening, place: None };
-        (connection, listener.accept().unwrap().0)
+        (Box::new(connection), listener.accept().unwrap().0)
     }
 
     /// A pool with a connection in it, the connection's other end, and its endpoint.

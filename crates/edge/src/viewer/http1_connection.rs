@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use crate::rest::Rest;
 use crate::thread::Thread;
 use crate::transcript::Traffic;
 use crate::transport::Transport;
+use crate::turn;
 
 /// Serves a connection to its end.
 pub(super) async fn serve(thread: &Thread, transport: &Transport, peer: &Peer) {
@@ -120,7 +122,7 @@ impl Connection<'_> {
     }
 
     async fn serve_one(&mut self, head: &mut RequestHead, mut input: Buffer) -> Next {
-        let received_at = Instant::now();
+        let received_at = turn::now();
         match self.read_head(head, &mut input, received_at).await {
             Ok(head_len) => self.serve_request(head, input, head_len, received_at).await,
             Err(NoRequest::Ended) => Next::Close,
@@ -150,7 +152,7 @@ impl Connection<'_> {
             if is_busy && self.rest.poll(&self.thread.ticks, begun_at, context).is_ready() {
                 return Poll::Ready(Waited::AtRest);
             }
-            let deadline = || *deadline.get_or_insert_with(|| Instant::now() + patience);
+            let deadline = || *deadline.get_or_insert_with(|| turn::now() + patience);
             self.alarm.poll(deadline, context).map(|TimedOut| Waited::Ended)
         })
     }
@@ -526,11 +528,12 @@ impl Http1Response<'_> {
     }
 }
 
-/// Waits until the viewer has taken something, as long as it may need for that.
+/// Waits until the viewer has taken something, as long as it may need for that. It is lent what it waits for, which
+/// is large and would be moved from future to future otherwise.
 async fn patiently(
     peer: &Peer,
     alarm: &mut Alarm,
-    sending: impl Future<Output = io::Result<()>>,
+    sending: Pin<&mut impl Future<Output = io::Result<()>>>,
 ) -> Result<(), ViewerFault> {
     match alarm.as_patient_as(|| peer.patience(VIEWER_WRITE_TIME_MAX), sending).await {
         Ok(Ok(())) => Ok(()),
@@ -555,7 +558,7 @@ impl ResponseWriter for Http1Response<'_> {
 
     async fn write(&mut self, part: &[u8], is_last: bool, alarm: &mut Alarm) -> Result<(), ViewerFault> {
         let peer = self.peer;
-        patiently(peer, alarm, self.send(part, is_last)).await
+        patiently(peer, alarm, pin!(self.send(part, is_last))).await
     }
 
     async fn end(&mut self, trailers: HeaderMap, alarm: &mut Alarm) -> Result<(), ViewerFault> {
@@ -570,7 +573,7 @@ impl ResponseWriter for Http1Response<'_> {
         }
         writer.finish();
         self.traffic.count_to_viewer(end.len());
-        patiently(self.peer, alarm, self.transport.write(&end)).await
+        patiently(self.peer, alarm, pin!(self.transport.write(&end))).await
     }
 
     /// `ViewerRequest::takes_interim_responses` says why.

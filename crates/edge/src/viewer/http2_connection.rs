@@ -36,6 +36,7 @@ use crate::load::Held;
 use crate::metrics::Shed;
 use crate::thread::Thread;
 use crate::transport::Transport;
+use crate::turn;
 use crate::waiting_task::WaitingTask;
 
 /// Serves a connection to its end.
@@ -260,7 +261,7 @@ impl Connection {
         let head = admitted.map_or_else(|fault| Head::Written(Err(fault)), |()| self.read_head(&stream));
         self.wire.borrow_mut().streams.push(Rc::clone(&stream));
         self.open.begin();
-        let (connection, received_at) = (Rc::clone(self), Instant::now());
+        let (connection, received_at) = (Rc::clone(self), turn::now());
         // Boxed, since a task is moved several times before it begins.
         spawn_local(Box::pin(async move {
             let served = Served(&connection, &stream);

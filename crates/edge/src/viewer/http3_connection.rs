@@ -43,6 +43,7 @@ use crate::metrics::Shed;
 use crate::pipeline::{self, BrokenOff, ViewerSide};
 use crate::thread::Thread;
 use crate::transcript::Traffic;
+use crate::turn;
 
 /// What ends a connection before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -397,7 +398,7 @@ impl Stream<'_> {
         request: RecvStream,
         admitted: Admitted,
     ) -> Option<(AddressStream, Held)> {
-        let received_at = Instant::now();
+        let received_at = turn::now();
         let (traffic, mut alarm) = (Traffic::default(), Alarm::new());
         let (mut reader, sending) = (RequestReader::new(request, self.streams), Sending::new(response));
         let mut response = Http3Response::new(&sending, self.streams, &traffic);
