@@ -258,6 +258,32 @@ def test_f2_cancelling_reaches_the_origin(client, echo):
     assert echo.ended[name].wait(PATIENCE)
 
 
+@pytest.mark.parametrize("way", ["secure", "clear"])
+def test_f2_many_calls_that_are_cancelled_end_no_other(request, echo, way):
+    """As many as a viewer may reset at once, three times over, before a real server, which counts resets as well."""
+    viewer = request.getfixturevalue(way)
+    go_on = threading.Event()
+
+    def messages():
+        yield b"first"
+        assert go_on.wait(PATIENCE)
+        yield b"last"
+
+    with Client(viewer) as other:
+        answers = other.duplex("Duplex")(messages(), timeout=2 * PATIENCE)
+        assert next(answers) == b"first"
+        for channel in range(3):
+            with Client(viewer) as client:
+                for number in range(200):
+                    name = b"%b-%d-%d" % (way.encode(), channel, number)
+                    call = client.unary("Wait").future(name, timeout=PATIENCE)
+                    wait_until(lambda name=name: name in echo.ended, "the call")
+                    call.cancel()
+                    assert echo.ended[name].wait(PATIENCE)
+        go_on.set()
+        assert list(answers) == [b"last"]
+
+
 def test_f2_calls_share_connections_to_the_origin(secure_client, echo):
     echo.peers.clear()
     calls = [secure_client.unary("Unary").future(b"%d" % number, timeout=PATIENCE) for number in range(100)]
