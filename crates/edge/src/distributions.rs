@@ -4,7 +4,7 @@
 //! threads share, that would take the count from one core's cache to the other's with every request. So a thread
 //! has one shared reference to each distribution in use, and its requests count references to that.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use edge_config::{AliasName, LinkedDistribution, Snapshot};
 use foldhash::fast::RandomState;
 
-use crate::limits::REMEMBERED_NAMES_MAX;
+use crate::limits::{REMEMBERED_NAMES_KEPT_FOR, REMEMBERED_NAMES_MAX};
 
 /// A distribution, held by a thread.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Distributions {
     /// By the names that distributions have, not by the hosts that viewers make up where one of them is a wildcard: so
     /// nobody can fill it, or choose hashes that collide.
     by_name: RefCell<HashMap<AliasName, HeldDistribution, RandomState>>,
+    /// How many names were asked for that found no room there.
+    found_no_room: Cell<usize>,
 }
 
 impl Distributions {
@@ -53,12 +55,22 @@ impl Distributions {
             return Some(remembered);
         }
         let held = HeldDistribution(Rc::new(Arc::clone(found)));
+        self.remember(name, &held);
+        Some(held)
+    }
+
+    /// Where there is no room, all that is remembered makes room for others, but only now and then.
+    fn remember(&self, name: &AliasName, held: &HeldDistribution) {
         let mut by_name = self.by_name.borrow_mut();
         if by_name.len() >= REMEMBERED_NAMES_MAX {
+            let found_no_room = self.found_no_room.get() + 1;
+            self.found_no_room.set(found_no_room % REMEMBERED_NAMES_KEPT_FOR);
+            if found_no_room < REMEMBERED_NAMES_KEPT_FOR {
+                return;
+            }
             by_name.clear();
         }
         by_name.insert(name.clone(), held.clone());
-        Some(held)
     }
 
     /// There is another snapshot.
@@ -111,10 +123,18 @@ mod tests {
     fn not_more_are_remembered_than_there_is_room_for() {
         let hosts: Vec<String> = (0..=REMEMBERED_NAMES_MAX).map(|number| format!("{number}.test")).collect();
         let (distributions, snapshot) = (Distributions::default(), snapshot(&hosts));
-        for host in &hosts {
+        let (last, others) = hosts.split_last().unwrap();
+        for host in others {
             assert!(distributions.by_host(&snapshot, host).is_some());
         }
-        assert_eq!(remembered(&distributions), [hosts.last().unwrap().clone()].into());
+        for _ in 1..REMEMBERED_NAMES_KEPT_FOR {
+            assert!(distributions.by_host(&snapshot, last).is_some());
+            assert_eq!(remembered(&distributions).len(), REMEMBERED_NAMES_MAX);
+        }
+        for _ in 0..2 {
+            assert!(distributions.by_host(&snapshot, last).is_some());
+            assert_eq!(remembered(&distributions), [last.clone()].into());
+        }
     }
 
     #[test]

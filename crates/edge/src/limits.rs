@@ -340,9 +340,13 @@ pub const ORIGIN_KEEP_ALIVE_MARGIN: Duration = Duration::from_secs(1);
 /// How often idle origin connections are looked after.
 pub const ORIGIN_IDLE_CHECK: Duration = Duration::from_secs(1);
 
-/// Names of distributions that a thread remembers, beyond which it forgets all and begins again. One that is not
-/// remembered costs a look-up more, a twentieth of a request; to forget more than processors' caches hold costs as much.
+/// Names of distributions that a thread remembers. One that is not remembered costs a look-up more, a twentieth of a
+/// request; to remember more than processors' caches hold costs as much.
 pub const REMEMBERED_NAMES_MAX: usize = 1024;
+
+/// How many requests for other names pass before those that are remembered make room, all at once: where more names are
+/// in use than there is room for, remembering each one again costs more than it saves.
+pub const REMEMBERED_NAMES_KEPT_FOR: usize = 16 * REMEMBERED_NAMES_MAX;
 
 /// How long a thread waits after the system refused it a connection for want of descriptors or memory.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

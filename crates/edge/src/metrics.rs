@@ -189,8 +189,8 @@ struct OfThread {
 
 impl ThreadMetrics {
     /// Counts a request that is over; `distribution` is its id, none where the host is unknown.
-    pub(crate) fn request(&self, distribution: Option<&str>, counts: &RequestCounts) {
-        self.of.with_distribution(distribution.unwrap_or(NO_DISTRIBUTION), |of_one| of_one.request(counts));
+    pub(crate) fn request(&self, distribution: Option<&Arc<str>>, counts: &RequestCounts) {
+        self.of.with_distribution(distribution, |of_one| of_one.request(counts));
         let thread = &self.of.counts;
         thread.request_seconds.observe(counts.duration);
         if let Some(first_byte) = counts.origin_first_byte {
@@ -272,19 +272,25 @@ impl ThreadMetrics {
 }
 
 impl OfThread {
-    fn with_distribution(&self, id: &str, count: impl FnOnce(&DistributionCounts)) {
+    fn with_distribution(&self, id: Option<&Arc<str>>, count: impl FnOnce(&DistributionCounts)) {
         // Counted where they are, since every request comes by here.
-        if let Some(known) = self.distributions.borrow().get(id) {
+        if let Some(known) = self.distributions.borrow().get(id.map_or(NO_DISTRIBUTION, |id| id)) {
             return count(known);
         }
-        count(&self.first_use(self.shared.label(id)));
+        count(&self.first_use(id));
     }
 
-    fn first_use(&self, label: &str) -> Arc<DistributionCounts> {
-        if let Some(known) = self.distributions.borrow().get(label) {
+    fn first_use(&self, id: Option<&Arc<str>>) -> Arc<DistributionCounts> {
+        let label = match id {
+            // The distribution's own text, which is at hand when a request is counted; a copy would have to be fetched.
+            Some(id) if self.shared.has_label(id) => Arc::clone(id),
+            Some(_) => OTHER_DISTRIBUTIONS.into(),
+            None => NO_DISTRIBUTION.into(),
+        };
+        if let Some(known) = self.distributions.borrow().get(&label) {
             return Arc::clone(known);
         }
-        let (label, fresh): (Arc<str>, _) = (label.into(), Arc::new(DistributionCounts::default()));
+        let fresh = Arc::new(DistributionCounts::default());
         lock(&self.counts.distributions).push((Arc::clone(&label), Arc::clone(&fresh)));
         self.distributions.borrow_mut().insert(label, Arc::clone(&fresh));
         fresh
@@ -292,14 +298,12 @@ impl OfThread {
 }
 
 impl Shared {
-    /// The label of a distribution: the same on every thread, whoever saw it first.
-    fn label<'a>(&self, id: &'a str) -> &'a str {
-        let has_own = id == NO_DISTRIBUTION
-            || match self.all_labelled.get() {
-                Some(all) => all.contains(id),
-                None => self.admit(id),
-            };
-        if has_own { id } else { OTHER_DISTRIBUTIONS }
+    /// Whether a distribution has a label of its own: the same on every thread, whoever saw it first.
+    fn has_label(&self, id: &str) -> bool {
+        match self.all_labelled.get() {
+            Some(all) => all.contains(id),
+            None => self.admit(id),
+        }
     }
 
     fn admit(&self, id: &str) -> bool {
@@ -430,11 +434,11 @@ mod tests {
                 std::thread::spawn(move || {
                     let thread = metrics.thread();
                     for _ in 0..1000 {
-                        thread.request(Some("E1"), &request(Some(200)));
+                        thread.request(Some(&"E1".into()), &request(Some(200)));
                     }
-                    thread.request(Some("E1"), &request(Some(503)));
+                    thread.request(Some(&"E1".into()), &request(Some(503)));
                     thread.request(None, &request(Some(403)));
-                    thread.request(Some("E2"), &request(None));
+                    thread.request(Some(&"E2".into()), &request(None));
                     thread.clone().origin_connection_opened();
                 })
             })
@@ -526,11 +530,11 @@ mod tests {
         let (one, other) = (metrics.thread(), metrics.thread());
         for index in 0..METRICS_DISTRIBUTIONS_MAX + 10 {
             for status in [None, Some(101), Some(200), Some(302), Some(404), Some(502)] {
-                one.request(Some(&format!("E{index:013}")), &request(status));
+                one.request(Some(&format!("E{index:013}").into()), &request(status));
             }
         }
         for id in ["E0000000000000", "E5000", "E5001"] {
-            other.request(Some(id), &request(Some(200)));
+            other.request(Some(&id.into()), &request(Some(200)));
         }
         other.request(None, &request(Some(403)));
         check(
@@ -551,7 +555,7 @@ mod tests {
         let metrics = Metrics::default();
         let thread = metrics.thread();
         for index in 0..METRICS_DISTRIBUTIONS_COUNTED_MAX + 10 {
-            thread.request(Some(&format!("E{index}")), &request(Some(200)));
+            thread.request(Some(&format!("E{index}").into()), &request(Some(200)));
         }
         let others = METRICS_DISTRIBUTIONS_COUNTED_MAX + 10 - METRICS_DISTRIBUTIONS_MAX;
         check(
@@ -566,7 +570,7 @@ mod tests {
     #[test]
     fn the_page_is_well_formed() {
         let metrics = Metrics::default();
-        metrics.thread().request(Some("a\"b\\c\nd"), &request(Some(700)));
+        metrics.thread().request(Some(&"a\"b\\c\nd".into()), &request(Some(700)));
         let page = metrics.render();
         assert!(page.ends_with('\n'));
         assert!(page.contains("{distribution=\"a\\\"b\\\\c\\nd\",status=\"5xx\"} 1\n"), "{page}");

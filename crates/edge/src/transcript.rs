@@ -200,7 +200,7 @@ impl Drop for Transcript<'_> {
             duration: time_taken,
             origin_first_byte: self.phases.origin_first_byte,
         };
-        self.thread.metrics.request(self.distribution.as_ref().map(|found| &*found.id), &counts);
+        self.thread.metrics.request(self.distribution.as_ref().map(|found| &found.id), &counts);
         if self.thread.log.is_open() {
             self.thread.log.log(&self.record(time_taken));
         }
