@@ -260,7 +260,7 @@ def test_f2_cancelling_reaches_the_origin(client, echo):
 
 @pytest.mark.parametrize("way", ["secure", "clear"])
 def test_f2_many_calls_that_are_cancelled_end_no_other(request, echo, way):
-    """As many as a viewer may reset at once, three times over, before a real server, which counts resets as well."""
+    """Three viewers cancel 200 calls each, before a real server, which counts resets as well."""
     viewer = request.getfixturevalue(way)
     go_on = threading.Event()
 
