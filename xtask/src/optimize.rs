@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 
-use crate::bench::{prepare_training, train};
+use crate::bench::{check_programs, train};
 use crate::repository;
 
 /// How long each workload is.
@@ -26,7 +26,7 @@ pub(crate) struct OptimizeFlags {
 /// Makes `target/optimized/mantlet`.
 pub(crate) fn run(flags: &OptimizeFlags) -> Result<()> {
     let toolchain = Toolchain::find()?;
-    prepare_training()?;
+    check_programs()?;
     let target = repository::target_directory();
     let profiles = target.join("optimize/profiles");
     // Profiles of another day's code are of no use to this one's.

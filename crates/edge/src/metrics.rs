@@ -281,15 +281,13 @@ impl OfThread {
     }
 
     fn first_use(&self, id: Option<&Arc<str>>) -> Arc<DistributionCounts> {
-        let label = match id {
-            // The distribution's own text, which is at hand when a request is counted; a copy would have to be fetched.
-            Some(id) if self.shared.has_label(id) => Arc::clone(id),
-            Some(_) => OTHER_DISTRIBUTIONS.into(),
-            None => NO_DISTRIBUTION.into(),
-        };
-        if let Some(known) = self.distributions.borrow().get(&label) {
+        let own = id.filter(|id| self.shared.has_label(id));
+        let common = if id.is_some() { OTHER_DISTRIBUTIONS } else { NO_DISTRIBUTION };
+        if let Some(known) = self.distributions.borrow().get(own.map_or(common, |own| own)) {
             return Arc::clone(known);
         }
+        // The distribution's own text is at hand when a request is counted; a copy would have to be fetched.
+        let label = own.map_or_else(|| common.into(), Arc::clone);
         let fresh = Arc::new(DistributionCounts::default());
         lock(&self.counts.distributions).push((Arc::clone(&label), Arc::clone(&fresh)));
         self.distributions.borrow_mut().insert(label, Arc::clone(&fresh));

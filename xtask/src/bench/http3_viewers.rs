@@ -18,23 +18,20 @@ use tokio::task::JoinSet;
 
 use super::certificate::Certificate;
 use super::proxy::Proxy;
+use super::workload::{HTTP2_CONNECTIONS, HTTP2_STREAMS};
 
-/// As many as h2load has in W4.
-const CONNECTIONS: usize = 8;
-/// Requests at once on each of them.
-const STREAMS: usize = 10;
 /// What an answer has at most.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// How the field section of an answer with status 200 begins: nothing of the dynamic table, then a whole field of the
 /// static one (`0b11`), its entry 25 (RFC 9204 section 4.5 and appendix A).
 const STATUS_OK: [u8; 3] = [0, 0, 0b1101_1001];
 
-/// Loads the proxy for a while; returns how many requests were answered. All must have been, and with success.
+/// Loads the proxy for a while, with as many requests under way as W4 has; returns how many were answered. All must have been, and with success.
 pub(super) fn load(proxy: &Proxy, certificate: &Certificate, time: Duration) -> Result<u64> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut viewers = JoinSet::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..HTTP2_CONNECTIONS {
             // A socket of its own for each, as viewers have.
             let mut endpoint = Endpoint::client(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
             endpoint.set_default_client_config(trusting(certificate)?);
@@ -85,7 +82,7 @@ async fn view(endpoint: Endpoint, connection: Connection, request: Arc<[u8]>, un
     let mut control = connection.open_uni().await?;
     control.write_all(&opening_of_control_stream()).await?;
     let mut streams = JoinSet::new();
-    for _ in 0..STREAMS {
+    for _ in 0..HTTP2_STREAMS {
         let (connection, request) = (connection.clone(), Arc::clone(&request));
         streams.spawn(async move {
             let mut answered = 0;

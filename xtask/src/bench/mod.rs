@@ -32,11 +32,12 @@ use self::certificate::Certificate;
 use self::growth::Growth;
 use self::http3::Http3Figures;
 use self::idle::Idle;
+pub(crate) use self::process::check_programs;
 use self::process::{cpu_time, pin_this_process};
 use self::proxy::{Proxies, Proxy};
 pub(crate) use self::relay::{RelayFlags, run as run_relay};
 use self::report::{Report, WorkloadReport};
-pub(crate) use self::training::{prepare_training, train};
+pub(crate) use self::training::train;
 use self::workload::Workload;
 
 /// What to measure, and how long.
@@ -115,7 +116,7 @@ impl Setup {
 
 /// Measures, and prints what came out.
 pub(crate) fn run(flags: &BenchFlags) -> Result<()> {
-    process::check_programs()?;
+    check_programs()?;
     let binary = match &flags.mantlet {
         Some(given) => given.clone(),
         None => process::build_mantlet()?,

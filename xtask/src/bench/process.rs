@@ -31,7 +31,7 @@ const PROGRAMS: [(&str, &str); 6] = [
 ];
 
 /// Installs the programs that are missing where that is possible, or says what is missing.
-pub(super) fn check_programs() -> Result<()> {
+pub(crate) fn check_programs() -> Result<()> {
     let missing: Vec<&str> =
         PROGRAMS.into_iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| package).collect();
     if missing.is_empty() {

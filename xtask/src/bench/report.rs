@@ -104,7 +104,6 @@ impl Report {
             return Ok(());
         };
         let of = |rounds: &[Micros]| median(rounds.iter().map(|figure| figure.0));
-        let ratio = |of: &[Micros], to: &[Micros]| median(of.iter().zip(to).map(|(of, to)| of.0 / to.0));
         writeln!(
             text,
             "| µs of processor time per request | HTTP/2 (W4) | HTTP/3 | ratio | bar | \
@@ -112,11 +111,11 @@ impl Report {
              | GET 300 B, 8 connections with 10 streams | {:.1} | {:.1} | **{:.2}** | {:.2} | {:.1} | {:.1} | {:.2} |\n",
             of(w4),
             of(http3),
-            ratio(http3, w4),
+            ratio_within_rounds(http3, w4),
             http3::BAR,
             of(http2_by_curl),
             of(http3_by_curl),
-            ratio(http3_by_curl, http2_by_curl),
+            ratio_within_rounds(http3_by_curl, http2_by_curl),
         )
     }
 
@@ -149,10 +148,15 @@ fn write_growth(growth: &Growth, text: &mut String) -> std::fmt::Result {
     writeln!(text)
 }
 
-/// The median of the ratios of the largest size to the smallest, each within its round.
+/// How much more the largest size costs than the smallest.
 fn last_to_first(by_size: &[Vec<Micros>]) -> f64 {
     let (Some(first), Some(last)) = (by_size.first(), by_size.last()) else { return f64::NAN };
-    median(last.iter().zip(first).map(|(last, first)| last.0 / first.0))
+    ratio_within_rounds(last, first)
+}
+
+/// The median of the ratios of one to the other, each within its round.
+fn ratio_within_rounds(of: &[Micros], to: &[Micros]) -> f64 {
+    median(of.iter().zip(to).map(|(of, to)| of.0 / to.0))
 }
 
 fn median(figures: impl Iterator<Item = f64>) -> f64 {

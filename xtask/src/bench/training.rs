@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::proxy::Proxy;
 use super::viewers::wrk;
-use super::{Measurement, Setup, http3_viewers, process};
+use super::{Measurement, Setup, http3_viewers};
 
 /// What a browser's script says with a request for an API, beyond what every client says.
 const BROWSER_FIELDS: [(&str, &str); 11] = [
@@ -24,11 +24,6 @@ const BROWSER_FIELDS: [(&str, &str); 11] = [
     ("Sec-Fetch-Site", "cross-site"),
     ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
 ];
-
-/// Finds what training needs, and says what is not there.
-pub(crate) fn prepare_training() -> Result<()> {
-    process::check_programs()
-}
 
 /// Trains the binary by all workloads, one after the other; it ends in peace.
 pub(crate) fn train(binary: PathBuf, time: Duration) -> Result<()> {

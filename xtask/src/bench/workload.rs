@@ -25,8 +25,8 @@ const CONNECTIONS: u32 = 64;
 /// Connections where each request is heavy.
 const FEW_CONNECTIONS: u32 = 16;
 /// HTTP/2 connections, and streams on each.
-const HTTP2_CONNECTIONS: u32 = 8;
-const HTTP2_STREAMS: u32 = 10;
+pub(super) const HTTP2_CONNECTIONS: u32 = 8;
+pub(super) const HTTP2_STREAMS: u32 = 10;
 
 impl Workload {
     /// Its short name, as the issue tracker and the command line have it.
